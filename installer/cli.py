@@ -1,0 +1,69 @@
+"""`rackstrap`: every verb, each in the module of what it is about, imported only when it is called.
+
+A verb's module offers `add_VERB(parser)` and `run_VERB(args) -> exit code`. Exit codes: 0 done · 1 problems in the
+input · 2 usage or unreadable · 3 stopped at a gate · 4 some nodes failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from installer import __version__
+from installer.model.problems import RackstrapError
+
+VERBS: Final[dict[str, tuple[str, str]]] = {
+    "probe": ("installer.probe.verbs", "print this machine's facts"),
+    "check": ("installer.site.verbs", "check a site file and print every problem"),
+    "schema": ("installer.site.verbs", "print the site file's JSON Schema"),
+    "plan": ("installer.plan.verbs", "print what would be done, and to which disks"),
+    "roles": ("installer.plan.verbs", "list roles and what they need"),
+    "apply": ("installer.engine.verbs", "carry a site file out, or go on with it"),
+    "status": ("installer.engine.verbs", "show nodes, what runs and what waits"),
+    "node": ("installer.engine.node_verbs", "look at nodes and act on them"),
+    "bmc": ("installer.power.verbs", "find BMCs and import their credentials"),
+    "serve": ("installer.serve.verbs", "run DHCP, TFTP, DNS and HTTP for the nodes"),
+    "agent": ("installer.node.verbs", "run on a node: report, take orders, install"),
+    "lab": ("installer.lab.verbs", "a virtual rack to try Rackstrap on"),
+}
+
+
+def make_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or the part of it that `only` needs."""
+    parser = argparse.ArgumentParser(prog="rackstrap", description="From a rack of blank servers to a verified cloud.")
+    parser.add_argument("--version", action="version", version=f"rackstrap {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, (module, summary) in VERBS.items():
+        sub = verbs.add_parser(verb, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if only == verb:
+            getattr(importlib.import_module(module), f"add_{verb}")(sub)
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one verb; every expected failure is a line on stderr and an exit code, never a traceback."""
+    only = next((word for word in argv if word in VERBS), None)
+    args = make_parser(only).parse_args(argv)
+    module = importlib.import_module(VERBS[args.verb][0])
+    try:
+        return int(getattr(module, f"run_{args.verb}")(args))
+    except RackstrapError as error:
+        print(f"rackstrap: {error.message}", *([f"  {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

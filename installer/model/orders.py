@@ -5,6 +5,7 @@ The agent (installer/node) runs on blank metal under a slow start-up: this modul
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -81,6 +82,11 @@ class Order:
 def make_disk_guid(node: str, epoch: int, disk_id: str) -> str:
     """The GPT disk GUID (upper case) that this installation gives this disk: how a resumed one knows its own work."""
     return str(uuid5(NAMESPACE_URL, f"rackstrap:{node}:{epoch}:{disk_id}")).upper()
+
+
+def make_seen(order: Order) -> str:
+    """What an agent has already seen: the `seen` of its next long poll, which answers once this would differ."""
+    return f"{order.id}|{hashlib.sha256(order.shows.encode()).hexdigest()[:16]}"
 
 
 def dump_order(order: Order) -> str:

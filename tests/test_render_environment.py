@@ -22,6 +22,7 @@ GOOD = {
     "host": ["ntp.lab.example", "192.168.124.1", "fd00::1"],
     "mac": ["52:54:00:00:00:01"],
     "address": ["192.168.124.10", "fd00::1"],
+    "listen": ["192.168.124.10"],
     "cidr": ["192.168.124.81/24", "fd00::1/64"],
     "subnet": ["192.168.124.0/24", "fd00::/64"],
     "path": ["/var/lib/rackstrap/run", "/dev/disk/by-id/nvme-eui.0011", "/dev/disk/by-path/pci-0000:00:1f.2-ata-1"],

@@ -44,6 +44,12 @@ def parse_address(text: str) -> str:
     return str(address)
 
 
+def parse_listen(text: str) -> str:
+    """An address as URLs and nginx write it: IPv6 in brackets."""
+    address = parse_address(text)
+    return f"[{address}]" if ":" in address else address
+
+
 def parse_cidr(text: str) -> str:
     """An address with its prefix length: 192.168.124.81/24."""
     if "/" not in text or "%" in text:
@@ -120,6 +126,7 @@ GRAMMARS: Final[Mapping[str, Callable[[str], str]]] = {
     "host": parse_host,
     "mac": parse_mac,
     "address": parse_address,
+    "listen": parse_listen,
     "cidr": parse_cidr,
     "subnet": parse_subnet,
     "path": parse_path,

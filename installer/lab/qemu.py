@@ -1,0 +1,121 @@
+"""The QEMU command line of one machine. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from installer.lab.rack import RackDisk, RackMachine, RackNic
+
+First = Literal["network", "disk"]
+CODE: Final = {"uefi": "/usr/share/OVMF/OVMF_CODE_4M.fd", "secure-boot": "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"}
+VARS: Final = {"uefi": "/usr/share/OVMF/OVMF_VARS_4M.fd", "secure-boot": "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"}
+NIC_DEVICES: Final = {"virtio": "virtio-net-pci", "e1000e": "e1000e", "e1000": "e1000", "rtl8139": "rtl8139"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a machine stands: its own folder, the cables and sockets that it is plugged into, and its accelerator.
+
+    `taps` belong to its NICs and `disks` to its disks, in order. `ipmi_port` is its BMC's, on 127.0.0.1; 0 is none.
+    """
+
+    folder: Path
+    console_log: Path
+    taps: tuple[str, ...]
+    disks: tuple[Path, ...]
+    ipmi_port: int
+    accel: Literal["kvm", "tcg"]
+    qemu_version: tuple[int, int]
+
+
+def make_qemu_argv(machine: RackMachine, bench: Bench, first: First) -> tuple[str, ...]:
+    """The command line with which this machine starts and tries `first` first, then the other kind."""
+    nics, disks = len(machine.nics), len(machine.disks)
+    nic_index, disk_index = (0, nics) if first == "network" else (disks, 0)
+    argv = ["qemu-system-x86_64", "-name", machine.name, "-nodefaults", "-no-user-config", *_make_board(machine, bench)]
+    argv += _make_consoles(bench.folder, bench.console_log)
+    for number, (nic, tap) in enumerate(zip(machine.nics, bench.taps, strict=True)):
+        argv += _make_nic(nic, number, tap, nic_index + number, machine.firmware == "bios")
+    argv += _make_controllers(machine.disks)
+    for number, (disk, file) in enumerate(zip(machine.disks, bench.disks, strict=True)):
+        argv += _make_disk(disk, number, file, disk_index + number)
+    return (*argv, *_make_ipmi(bench))
+
+
+def _make_board(machine: RackMachine, bench: Bench) -> list[str]:
+    secure = machine.firmware == "secure-boot"
+    accel = ["-accel", "kvm", "-cpu", "host"] if bench.accel == "kvm" else ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    # graphics=off makes SeaBIOS speak on the serial line too; there is a screen all the same.
+    argv = ["-machine", "q35,graphics=off" + (",smm=on" if secure else ""), *accel]
+    argv += ["-smp", str(machine.cpus), "-m", str(machine.memory_mb), "-uuid", machine.uuid]
+    argv += ["-smbios", f"type=1,manufacturer=Rackstrap,product=Virtual,serial={machine.serial}"]
+    argv += ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"]
+    if secure:
+        argv += ["-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1"]
+    if machine.firmware != "bios":
+        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={CODE[machine.firmware]}"]
+        argv += ["-drive", f"if=pflash,format=raw,file={_escape(bench.folder / 'vars.fd')}"]
+        argv += ["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]
+    return argv
+
+
+def _make_consoles(folder: Path, log: Path) -> list[str]:
+    """Serial console, QMP and monitor on unix sockets; what the machine says goes to the log at all times."""
+    con = f"socket,id=con,path={_escape(folder / 'console.sock')},server=on,wait=off,logfile={_escape(log)},logappend=on"
+    argv = ["-display", "none", "-vga", "std", "-chardev", con, "-serial", "chardev:con"]
+    argv += ["-qmp", f"unix:{_escape(folder / 'qmp.sock')},server=on,wait=off"]
+    return [*argv, "-monitor", f"unix:{_escape(folder / 'monitor.sock')},server=on,wait=off"]
+
+
+def _make_nic(nic: RackNic, number: int, tap: str, bootindex: int, is_bios: bool) -> list[str]:
+    device = f"{NIC_DEVICES[nic.model]},netdev=net{number},mac={nic.mac},bootindex={bootindex}"
+    if nic.model == "virtio" and not is_bios:
+        device += ",romfile="  # OVMF has its own driver; QEMU's option ROM would put iPXE in its place
+    return ["-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no", "-device", device]
+
+
+def _make_controllers(disks: tuple[RackDisk, ...]) -> list[str]:
+    buses = {disk.bus for disk in disks}
+    scsi = ["-device", "virtio-scsi-pci,id=scsi0"] if "scsi" in buses else []
+    return scsi + (["-device", "qemu-xhci,id=xhci"] if "usb" in buses else [])
+
+
+def _make_disk(disk: RackDisk, number: int, file: Path, bootindex: int) -> list[str]:
+    """`cache=unsafe`: what the guest wrote outlives a killed QEMU; only the host's own crash could lose it."""
+    drive = ["-drive", f"if=none,id=disk{number},file={_escape(file)},format=raw,cache=unsafe,discard=unmap"]
+    serial = f",serial={disk.serial}" if disk.serial else ""
+    options = f"drive=disk{number},bootindex={bootindex}"
+    options += f",logical_block_size={disk.sector_bytes},physical_block_size=4096" if disk.sector_bytes != 512 else ""
+    wwn = f",wwn={disk.wwn}" if disk.wwn else ""
+    match disk.bus:
+        case "virtio":
+            device = f"virtio-blk-pci,{options}{serial}"
+        case "sata":
+            device = f"ide-hd,{options}{serial}{wwn}"
+        case "scsi":
+            device = f"scsi-hd,bus=scsi0.0,scsi-id={number},{options}{serial}{wwn}"
+        case "usb":
+            device = f"usb-storage,bus=xhci.0,removable={'on' if disk.removable else 'off'},{options}{serial}"
+        case "nvme":
+            controller = f"nvme,id=nvme{number},serial={disk.serial or f'nvme{number}'}"
+            if disk.wwn:  # NVMe's world-wide name is the EUI-64 of a namespace
+                space = f"nvme-ns,bus=nvme{number},eui64={disk.wwn},{options}"
+                return [*drive, "-device", controller, "-device", space]
+            device = f"{controller},{options}"
+    return [*drive, "-device", device]
+
+
+def _make_ipmi(bench: Bench) -> list[str]:
+    """The machine's BMC as it sees it itself: KCS (IPMI 2.0, section 9), answered by ipmi_sim."""
+    if not bench.ipmi_port:
+        return []
+    again = "reconnect-ms=2000" if bench.qemu_version >= (9, 2) else "reconnect=2"
+    argv = ["-chardev", f"socket,id=ipmi0,host=127.0.0.1,port={bench.ipmi_port},{again}"]
+    return [*argv, "-device", "ipmi-bmc-extern,chardev=ipmi0,id=bmc0", "-device", "isa-ipmi-kcs,bmc=bmc0"]
+
+
+def _escape(path: Path) -> str:
+    """A comma ends a value in QEMU's options; doubled, it belongs to it."""
+    return str(path).replace(",", ",,")

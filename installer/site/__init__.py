@@ -2,5 +2,6 @@
 
 from installer.site.check import check_site
 from installer.site.load import LoadedSite, load_site, parse_site
+from installer.site.save import REMOVED, edit_site, save_site, save_text
 
-__all__ = ["LoadedSite", "check_site", "load_site", "parse_site"]
+__all__ = ["REMOVED", "LoadedSite", "check_site", "edit_site", "load_site", "parse_site", "save_site", "save_text"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from installer.model.events import Event, Happened
 from installer.model.ledger import BmcEntry, Consent, Installed, Ledger, MachineEntry, StepEntry
@@ -198,9 +198,9 @@ def _reinstall(ledger: Ledger, event: Event) -> None:
     entry = ledger.machines.get(event.host)
     if entry is None:
         return
-    ledger.change(
-        event.host, epoch=int(event.data["epoch"]), installed=None, consent=None, state="discovered", reason="", phases={}
-    )
+    epoch = int(event.data["epoch"])
+    cleared: dict[str, Any] = {"installed": None, "consent": None, "state": "discovered", "reason": "", "phases": {}}
+    ledger.change(event.host, epoch=epoch, reinstall_epoch=epoch, **cleared)
     _clear_failures(ledger, entry.name)
 
 

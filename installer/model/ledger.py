@@ -67,6 +67,7 @@ class MachineEntry:
     boot_expected: bool = False  # Rackstrap itself powered it on: its next enrolment is believed
     claims: tuple[str, ...] = ()  # keys that claimed to be it and were refused
     retried_at: int = 0  # event id of the last retry
+    reinstall_epoch: int = 0  # the epoch for which `node reinstall` consented to erase Rackstrap's own disks
     order: Mapping[str, Any] | None = None  # the open order: ORDER_GIVEN's data
     order_failed: str = ""  # reason of the last order's failure
     orders_done: tuple[str, ...] = ()

@@ -1,0 +1,94 @@
+"""Make the unpacked image this node: its files, users, keys, units."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+from uuid import uuid4
+
+from installer.model.orders import NodeFile
+from installer.node.bootloader import find_kernel, render_default_grub, render_grub_cfg
+from installer.node.job import Job
+from installer.node.layout import render_fstab, render_mdadm_conf
+from installer.node.place import render_installed
+from installer.node.programs import run_program
+from installer.node.tree import write_file
+
+# RSA is left out: it takes seconds to make, and every client of the last ten years knows these.
+KEY_TYPES: Final = ("ed25519", "ecdsa")
+OWN_UNIT: Final = "rackstrap-agent.service"
+
+
+def make_system_files(job: Job, kernel: str) -> tuple[NodeFile, ...]:
+    """What every installation has, before the order's own files. The machine id is the only thing that is random."""
+    spec, ids = job.spec, job.ids
+    return (
+        NodeFile("/etc/hostname", f"{spec.node}\n"),
+        NodeFile("/etc/machine-id", f"{uuid4().hex}\n", 0o444),
+        NodeFile("/etc/fstab", render_fstab(ids)),
+        NodeFile("/etc/mdadm/mdadm.conf", render_mdadm_conf(ids)),
+        NodeFile("/etc/lvm/lvmlocal.conf", "activation {\n\tauto_activation_volume_list = []\n}\n"),
+        NodeFile("/etc/default/grub", render_default_grub(ids, spec.consoles, job.firmware)),
+        NodeFile("/boot/grub/grub.cfg", render_grub_cfg(ids, spec.consoles, kernel), 0o600),
+        NodeFile("/etc/rackstrap/node.json", render_installed(job.installed), 0o600),
+    )
+
+
+def run_configure(job: Job) -> tuple[str, ...]:
+    """Write all of it; the node's SSH host keys (public lines) are the answer. Raises RackstrapError."""
+    target, spec = job.target, job.spec
+    for file in (*make_system_files(job, find_kernel(target)), *spec.files):
+        write_file(target, file.path, file.text, file.mode)
+    write_file(target, "/etc/rackstrap/agent.key", job.identity.key.read_text(encoding="ascii"), 0o600)
+    write_file(target, "/etc/rackstrap/agent.crt", job.identity.cert.read_text(encoding="ascii"), 0o600)
+    run_users(target, spec.users, job.secrets.get("password_hash", ""))
+    own_home_files(target, spec.files, parse_owners((target / "etc/passwd").read_text(encoding="utf-8")))
+    (target / "var/log/journal").mkdir(parents=True, exist_ok=True)
+    run_program(("systemctl", f"--root={target}", "enable", "--quiet", *spec.enable, OWN_UNIT))
+    return make_host_keys(target, spec.node)
+
+
+def run_users(target: Path, users: Sequence[str], password_hash: str) -> None:
+    """Make the accounts that are not there. The hash goes to root, over a pipe: no command line shows it."""
+    known = parse_owners((target / "etc/passwd").read_text(encoding="utf-8"))
+    for user in users:
+        if user not in known:
+            run_program(("useradd", "--root", str(target), "--create-home", "--shell", "/bin/bash", user))
+    if password_hash and not set("\n:") & set(password_hash):
+        run_program(("chpasswd", "--root", str(target), "--encrypted"), stdin=f"root:{password_hash}\n")
+
+
+def parse_owners(passwd: str) -> Mapping[str, tuple[int, int, str]]:
+    """User name -> uid, gid, home, from passwd(5) text."""
+    rows = (line.split(":") for line in passwd.splitlines())
+    return {row[0]: (int(row[2]), int(row[3]), row[5]) for row in rows if len(row) > 6}
+
+
+def own_home_files(target: Path, files: Sequence[NodeFile], owners: Mapping[str, tuple[int, int, str]]) -> None:
+    """Files below a user's home, and the folders made for them, belong to that user."""
+    for uid, gid, home in owners.values():
+        if uid < 1000 or not home.startswith("/home/"):
+            continue
+        for file in files:
+            path = PurePosixPath(file.path)
+            for part in (path, *path.parents):
+                if PurePosixPath(home) in part.parents:
+                    os.chown(target / str(part).lstrip("/"), uid, gid, follow_symlinks=False)
+
+
+def make_host_keys(target: Path, node: str) -> tuple[str, ...]:
+    """Fresh SSH host keys; their public lines without comment. Keys that came with the image are removed."""
+    folder = target / "etc/ssh"
+    for old in folder.glob("ssh_host_*_key*"):
+        old.unlink()
+    for kind in KEY_TYPES:
+        path = folder / f"ssh_host_{kind}_key"
+        run_program(("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{node}", "-f", str(path)))
+    return load_host_keys(folder)
+
+
+def load_host_keys(folder: Path) -> tuple[str, ...]:
+    """`type base64` of every public host key."""
+    return tuple(" ".join(path.read_text(encoding="ascii").split()[:2]) for path in sorted(folder.glob("ssh_host_*_key.pub")))

@@ -1,0 +1,39 @@
+"""One installation as its stages see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from installer.model.facts import FirmwareMode
+from installer.model.orders import InstallSpec
+from installer.node.identity import Identity
+from installer.node.layout import VolumeIds
+from installer.node.place import Installed
+
+TARGET: Final = Path("/run/rackstrap/target")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is installed, as whom, and where the new root is mounted."""
+
+    spec: InstallSpec
+    ids: VolumeIds
+    firmware: FirmwareMode
+    installed: Installed
+    identity: Identity
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    target: Path = TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an order ended, as the admin node hears it. `phases`: stage -> seconds."""
+
+    ok: bool
+    reason: str = ""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    ssh_host_keys: tuple[str, ...] = ()

@@ -83,6 +83,7 @@ def one_machine(
         "name": "m1",
         "firmware": firmware,
         "serial": "ONE-M1",
+        "uuid": "5f1d2a60-0001-4c1e-9d3b-000000000001",
         "memory_mb": 1280,
         "cpus": 1,
         "nics": [{"mac": "52:54:00:4d:00:01", "switch": "leaf1", "port": "1/1"}],
@@ -92,7 +93,7 @@ def one_machine(
     }
     machines = [{key: value for key, value in described.items() if value is not None}]
     rack_file = folder / "rack.yaml"
-    rack_file.write_text(json.dumps({"name": "rackone", "address": f"{ADDRESS}/24", "machines": machines}))
+    rack_file.write_text(json.dumps({"name": "rackone", "admin": f"{ADDRESS}/24", "machines": machines}))
     decided = {
         "rackstrap": 1,
         "name": "rackone",

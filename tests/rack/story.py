@@ -52,27 +52,32 @@ class Story:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+def make_decoy(file: Path) -> dict[str, Any]:
+    """The rack file's entry for a decoy. Its size is the file's own."""
+    size = f"{file.stat().st_size // 2**20}M"
+    return {"file": str(file), "size": size, "bus": "virtio", "serial": f"KEEP-{file.name.upper()}"}
+
+
 def make_rack_file(disks: Path) -> dict[str, Any]:
     """The rack as `rackstrap lab up` reads it."""
 
     def machine(name: str, number: int, firmware: str, chosen: str) -> dict[str, Any]:
-        extra = [
-            {"file": str(disks / decoy), "bus": "virtio", "serial": f"KEEP-{decoy.upper()}"} for decoy in DECOYS_OF.get(name, ())
-        ]
+        extra = [make_decoy(disks / decoy) for decoy in DECOYS_OF.get(name, ())]
         return {
             "name": name,
             "firmware": firmware,
             "serial": f"RACK-{name.upper()}",
+            "uuid": f"5f1d2a60-0000-4c1e-9d3b-00000000000{number}",
             "memory_mb": 1280,
             "cpus": 1,
             "nics": [{"mac": f"52:54:00:4c:00:0{number}", "switch": "leaf1", "port": f"1/{number}"}],
             "disks": [{"size": "6G", "bus": "virtio", "serial": chosen}, *extra],
-            **({"bmc": {"address": f"192.168.124.{161 + number}", "user": "admin"}} if name in DECOYS_OF else {}),
+            "bmc": {"address": f"192.168.124.{161 + number}", "user": "admin"} if name in DECOYS_OF else "none",
         }
 
     return {
         "name": "racktest",
-        "address": "192.168.124.10/24",
+        "admin": "192.168.124.10/24",
         "machines": [
             machine("bios", 1, "bios", "CHOSEN-BIOS"),
             machine("uefi", 2, "uefi", "CHOSEN-UEFI"),
@@ -95,13 +100,9 @@ def make_site(rack: Rack, ssh_key: str, erase: Any) -> dict[str, Any]:
     }
 
 
-def find_disk_file(rack: Rack, machine: str, serial: str) -> Path:
-    """The image file behind a disk of the rack, by the lab's own description of it."""
-    described = json.loads((rack.lab / "rack.json").read_text())
-    for entry in described["machines"]:
-        if entry["name"] == machine:
-            return next(Path(disk["file"]) for disk in entry["disks"] if disk["serial"] == serial)
-    raise AssertionError(f"no disk {serial} in {machine}")
+def find_chosen_disk(rack: Rack, machine: str) -> Path:
+    """The image file behind the machine's first disk, the one that the site chooses."""
+    return rack.lab / machine / "disk0.raw"
 
 
 def count_blocks(path: Path) -> int:
@@ -123,8 +124,8 @@ def tell_gate(story: Story, ssh_key: str) -> None:
     done = rack.rackstrap(*rack.apply_words(write_site(rack, ssh_key, "no")), deadline_s=420)
     story.seconds["to the gate"] = time.monotonic() - started
     story.gate_exit, story.gate_output = done.returncode, done.stdout + done.stderr
-    for name, disk in (("bios", "CHOSEN-BIOS"), ("uefi", "CHOSEN-UEFI")):
-        story.blocks_at_gate[name] = count_blocks(find_disk_file(rack, name, disk))
+    for name in ("bios", "uefi"):
+        story.blocks_at_gate[name] = count_blocks(find_chosen_disk(rack, name))
 
 
 def tell_foreign(story: Story) -> None:
@@ -226,7 +227,7 @@ def tell_story(rack: Rack) -> Story:
     tell_killed_install(story, ssh_key)
     tell_cold_cycle(story)
     tell_answers(story, key)
-    story.foreign_blocks = count_blocks(find_disk_file(rack, "foreign", "FOREIGN"))
+    story.foreign_blocks = count_blocks(find_chosen_disk(rack, "foreign"))
     story.after = {name: hash_disk(disks / name) for name in DECOYS}
     leases = (rack.state / "run" / "dnsmasq.leases").read_text()
     story.leases = [line.split() for line in leases.splitlines() if len(line.split()) >= 5 and ":" in line.split()[1]]

@@ -40,6 +40,11 @@ def render_grub_disk(node: str) -> str:
     return _render("disk.grub.j2", {"node": node})
 
 
+def render_grub_unknown() -> str:
+    """For a GRUB that did not say its MAC: start over."""
+    return _render("unknown.grub.j2", {})
+
+
 def _make_words(site: Site, place: AdminPlace, mac: str, consoles: Sequence[str]) -> dict[str, Any]:
     address = site.admin.address
     return {

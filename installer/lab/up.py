@@ -104,8 +104,10 @@ def _run_machine(setup: Setup, number: int) -> None:
     log.touch()
     if machine.bmc:
         run_bmc(home, rack, number)
+    rooms = lldp.find_rooms(rack.name)
     for nic, tap in zip(machine.nics, taps, strict=True):
-        _start(home, rack, lldp.make_lldpd(folder, tap, nic), folder / f"{tap}.lldp.log")
+        lldp.save_lldpd(rooms, tap, nic)
+        _start(home, rack, lldp.make_lldpd(rooms, tap), folder / f"{tap}.lldp.log")
 
 
 def _make_disks(setup: Setup, machine: RackMachine) -> tuple[Path, ...]:
@@ -175,6 +177,7 @@ def run_down(home: Home) -> list[int]:
     for process in reversed(home.processes()):
         run_stop(process)
     (home.folder / "processes.json").unlink(missing_ok=True)
+    lldp.run_clean(rack.name)
     inode = netns.find_namespace(rack.name)
     strangers = []
     if inode and home.has_claim(rack.name, inode):

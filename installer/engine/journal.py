@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from installer.engine.conditions import Known
 from installer.engine.store import Progress, Store
 from installer.model.events import Event
 from installer.model.facts import Machine
@@ -15,6 +18,7 @@ from installer.model.folds import add_event
 from installer.model.ledger import Ledger
 
 RECENT: Final = 50
+MOST_UNTOLD: Final = 100_000  # a process that never asks for them does not grow
 
 
 class Journal:
@@ -25,6 +29,8 @@ class Journal:
         self.ledger: Final = Ledger()
         self.recent: list[Event] = []
         self._version = -1
+        self._untold: deque[Event] = deque(maxlen=MOST_UNTOLD)
+        self._known: Known | None = None
         self._machines: dict[str, Machine | None] = {}
         self._folding = threading.Lock()
         self.refresh()
@@ -40,7 +46,27 @@ class Journal:
                 add_event(self.ledger, event)
             self.recent = [*self.recent, *new[-RECENT:]][-RECENT:]
             self._version = version
+            self._known = None
+            self._untold.extend(new)
             return bool(new)
+
+    def take_new(self) -> list[Event]:
+        """Refresh; every event that was folded in since this was called last."""
+        self.refresh()
+        new = list(self._untold)
+        self._untold.clear()
+        return new
+
+    @property
+    def known(self) -> Known:
+        """The ledger and the machines as of the last `refresh`, indexed."""
+        if self._known is None:
+            self._known = Known(self.ledger, self.machines())
+        return self._known
+
+    def post(self, *new: Event, durable: bool = False) -> Future[list[Event]]:
+        """As `append`, for those who wait otherwise than by blocking. See Store.post."""
+        return self.store.post(*new, durable=durable)
 
     def append(self, *new: Event, durable: bool = False) -> list[Event]:
         """Append to the store; the ledger shows it after the next `refresh`. See Store.append."""

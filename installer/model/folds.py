@@ -259,11 +259,19 @@ def _order_given(ledger: Ledger, event: Event) -> None:
 def _order_done(ledger: Ledger, event: Event) -> None:
     entry = ledger.machines.get(event.host)
     if entry is not None:
-        ledger.change(event.host, order=None, orders_done=(*entry.orders_done, event.data["order"]))
+        order = None if _is_open(entry, event) else entry.order
+        ledger.change(event.host, order=order, orders_done=(*entry.orders_done, event.data["order"]))
 
 
 def _order_failed(ledger: Ledger, event: Event) -> None:
-    ledger.change(event.host, order=None, order_failed=event.data["reason"])
+    """The end of an order that another has replaced says nothing about the new one."""
+    entry = ledger.machines.get(event.host)
+    if entry is not None and _is_open(entry, event):
+        ledger.change(event.host, order=None, order_failed=event.data["reason"])
+
+
+def _is_open(entry: MachineEntry, event: Event) -> bool:
+    return entry.order is not None and entry.order.get("order") == event.data["order"]
 
 
 def _asked(ledger: Ledger, event: Event) -> None:

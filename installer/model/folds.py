@@ -275,7 +275,7 @@ def _is_open(entry: MachineEntry, event: Event) -> bool:
 
 
 def _asked(ledger: Ledger, event: Event) -> None:
-    ledger.asked[event.data["request"]] = {**event.data, "host": event.host}
+    ledger.asked[event.data["request"]] = {**event.data, "host": event.host, "at": event.at}
 
 
 def _answered(ledger: Ledger, event: Event) -> None:

@@ -110,7 +110,7 @@ class Ledger:
     bmcs: dict[str, BmcEntry] = field(default_factory=dict)
     steps: dict[StepKey, StepEntry] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)  # name -> digest of the configuration it runs on
-    asked: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # open requests
+    asked: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # open requests: ASKED's data, host and at
 
     def node(self, name: str) -> MachineEntry | None:
         """The machine that was given this name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,13 +37,12 @@ class Failure:
 
 @dataclass(slots=True)
 class Scheduler:
-    """Owns the tasks of one apply; lives in one event loop. `on_change` is called when a step starts, ends or fails."""
+    """Owns the tasks of one apply; lives in one event loop."""
 
     group: asyncio.TaskGroup
     effects: Effects
     facts: Facts
     retry_s: float = 5.0
-    on_change: Callable[[], None] = lambda: None
     graph: Graph = field(default_factory=Graph)
     failed: dict[StepKey, Failure] = field(default_factory=dict)
     running: dict[StepKey, _Run] = field(default_factory=dict)
@@ -99,7 +98,6 @@ class Scheduler:
         was_cut = run.task is not None and run.task.cancelled()
         if planned is not None and (was_cut or planned.id != run.step.id) and self._is_ready(planned):
             self._start(planned)
-        self.on_change()
 
     def _is_ready(self, step: Step) -> bool:
         return step.key not in self.graph.done and self.graph.missing.get(step.key) == 0
@@ -109,7 +107,6 @@ class Scheduler:
         for attempt in range(1, step.attempts + 1):
             started = time.monotonic()
             await self._post(step, Happened.STEP_STARTED, is_durable=not is_watching(step), attempt=attempt)
-            self.on_change()
             try:
                 await self._attempt(run, attempt)
             except StepError as error:

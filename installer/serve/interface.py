@@ -1,0 +1,61 @@
+"""The serving interface, made quick for booting machines, and left as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import netifaces
+
+from installer.model.problems import RackstrapError
+from installer.model.site import Address
+
+LOG: Final = logging.getLogger("rackstrap.serve")
+# GRUB uses the same TCP ports at each boot; a socket left from a machine's last boot must not outlive it by a minute.
+SYSCTLS: Final = {"net/ipv4/tcp_orphan_retries": "1", "net/ipv4/tcp_max_tw_buckets": "0"}
+
+
+@contextlib.contextmanager
+def tuned(interface: str, prefix: str) -> Iterator[None]:
+    """Give the interface an address of our own IPv6 prefix, so that router advertisements can be sent; take it back.
+
+    In a network namespace of its own also set SYSCTLS; the host's are for its own administrator (the admin image sets them).
+    """
+    address = f"{prefix}1/64"
+    is_added = _run_ip("-6", "addr", "add", address, "dev", interface, "nodad")
+    if is_own_namespace():
+        for name, value in SYSCTLS.items():
+            path = Path("/proc/sys") / name
+            if path.exists():
+                path.write_text(value, encoding="ascii")
+    try:
+        yield
+    finally:
+        if is_added:
+            _run_ip("-6", "addr", "del", address, "dev", interface)
+
+
+def find_interface(address: Address) -> str:
+    """The interface of this machine that holds the address. Raises RackstrapError."""
+    for name in netifaces.interfaces():
+        for family in (netifaces.AF_INET, netifaces.AF_INET6):
+            held = [entry["addr"].partition("%")[0] for entry in netifaces.ifaddresses(name).get(family, [])]
+            if str(address) in held:
+                return str(name)
+    raise RackstrapError(f"no interface of this machine has the admin address {address}", "give it one, or correct admin.address")
+
+
+def is_own_namespace() -> bool:
+    """Whether this process is in another network namespace than process 1."""
+    return Path("/proc/self/ns/net").readlink() != Path("/proc/1/ns/net").readlink()
+
+
+def _run_ip(*words: str) -> bool:
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False, timeout=10)
+    if done.returncode != 0:
+        LOG.info("ip %s: %s", " ".join(words), done.stderr.strip())
+    return done.returncode == 0

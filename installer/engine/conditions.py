@@ -28,15 +28,13 @@ class Known:
         """Machine id -> address of its BMC; `manual:NAME` where a person presses its button."""
         from installer.plan.match import find_bmcs
 
-        manual = {e.serial: e.address for e in self.ledger.bmcs.values() if e.serial and e.address.startswith("manual:")}
-        return {m: manual[f.serial] for m, f in self.machines.items() if f.serial in manual} | find_bmcs(
-            self.machines, self.ledger
-        )
+        return find_bmcs(self.machines, self.ledger)
 
     @cached_property
     def behind(self) -> dict[str, str]:
         """BMC address -> id of the machine behind it."""
-        return {address: machine for machine, address in self.bmc_of.items()}
+        by_hand = {f"manual:{name}": entry.id for name, entry in self.nodes.items()}
+        return by_hand | {address: machine for machine, address in self.bmc_of.items()}
 
     @cached_property
     def rule_counts(self) -> dict[int, int]:

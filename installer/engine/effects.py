@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 
 from installer.engine.conditions import Known, is_met
 from installer.engine.store import Progress
-from installer.model.events import Event
+from installer.model.events import Event, Happened
 from installer.model.ledger import Ledger
 from installer.model.plan import OrderNode, PlayRole, RunCommand, SetPower, Step, WaitFor, WriteFile
 
@@ -50,11 +50,11 @@ class Effects(Protocol):
 
     async def run_command(self, action: RunCommand) -> None: ...
 
-    async def set_power(self, action: SetPower) -> None: ...
+    async def set_power(self, action: SetPower, step: Step) -> None: ...
 
-    async def wait_for(self, action: WaitFor) -> None: ...
+    async def wait_for(self, action: WaitFor, step: Step) -> None: ...
 
-    async def order_node(self, action: OrderNode, attempt: int) -> None: ...
+    async def order_node(self, action: OrderNode, step: Step, attempt: int) -> None: ...
 
     async def play_role(self, action: PlayRole) -> None: ...
 
@@ -64,6 +64,11 @@ async def commit(facts: Facts, *events: Event) -> list[Event]:
     stored = await asyncio.wrap_future(facts.post(*events, durable=True))
     facts.refresh()
     return stored
+
+
+def tell_wait(facts: Facts, step: Step, what: str) -> None:
+    """Journal what the step waits for."""
+    facts.post(Event(Happened.STEP_WAITED, step.key.host, {"name": step.key.name, "for": what}))
 
 
 async def run_actions(step: Step, attempt: int, effects: Effects, facts: Facts) -> None:
@@ -76,11 +81,11 @@ async def run_actions(step: Step, attempt: int, effects: Effects, facts: Facts) 
                 await effects.run_command(action)
             case SetPower():
                 if not is_reached(step, facts.known):
-                    await effects.set_power(action)
+                    await effects.set_power(action, step)
             case WaitFor():
-                await effects.wait_for(action)
+                await effects.wait_for(action, step)
             case OrderNode():
-                await effects.order_node(action, attempt)
+                await effects.order_node(action, step, attempt)
             case PlayRole():
                 await effects.play_role(action)
             case _:

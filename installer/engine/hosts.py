@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from installer.engine.conditions import is_met
-from installer.engine.effects import Condition, Facts, StepError, commit
+from installer.engine.effects import Condition, Facts, StepError, commit, tell_wait
 from installer.engine.ordering import run_order
 from installer.engine.waits import Waits
 from installer.model.events import Event, Happened
 from installer.model.ledger import BmcEntry
-from installer.model.plan import OrderNode, PlayRole, RunCommand, SetPower, WaitFor, WriteFile
+from installer.model.plan import OrderNode, PlayRole, RunCommand, SetPower, Step, WaitFor, WriteFile
 from installer.power import Power
 
 LAST_WORDS_BYTES: Final = 400
@@ -41,7 +41,7 @@ class LiveEffects:
     async def run_command(self, action: RunCommand) -> None:
         await run_program(action.argv)
 
-    async def set_power(self, action: SetPower) -> None:
+    async def set_power(self, action: SetPower, step: Step) -> None:
         """Journalled before it is done, so that serving expects the machine's next enrolment."""
         entry = self.facts.ledger.bmcs.get(action.bmc) or BmcEntry(action.bmc)
         power = self.make_power(entry)
@@ -50,13 +50,15 @@ class LiveEffects:
         await commit(self.facts, Event(Happened.POWER_SET, host, data))
         said = await asyncio.get_running_loop().run_in_executor(self.pool, switch_power, power, action)
         if action.bmc.startswith("manual:"):
-            self.facts.post(Event(Happened.STEP_WAITED, f"bmc {action.bmc}", {"name": "discover", "for": f"you: {said}"}))
+            tell_wait(self.facts, step, f"a person: {said}")
 
-    async def wait_for(self, action: WaitFor) -> None:
-        await self.until(lambda known: is_met(action, known))
+    async def wait_for(self, action: WaitFor, step: Step) -> None:
+        if not is_met(action, self.facts.known):
+            tell_wait(self.facts, step, action.says)
+            await self.until(lambda known: is_met(action, known))
 
-    async def order_node(self, action: OrderNode, attempt: int) -> None:
-        await run_order(action, attempt, self)
+    async def order_node(self, action: OrderNode, step: Step, attempt: int) -> None:
+        await run_order(action, step, attempt, self)
 
     async def play_role(self, action: PlayRole) -> None:
         raise StepError(f"this release cannot converge the role {action.role} yet", is_final=True)

@@ -9,11 +9,11 @@ from dataclasses import asdict
 from typing import Final, Protocol
 
 from installer.engine.conditions import Known, is_discovered, is_unpacked
-from installer.engine.effects import Condition, Facts, StepError, commit
+from installer.engine.effects import Condition, Facts, StepError, commit, tell_wait
 from installer.model.events import Event, Happened
 from installer.model.ledger import MachineEntry
 from installer.model.orders import InstallSpec
-from installer.model.plan import OrderNode, SetPower
+from installer.model.plan import OrderNode, SetPower, Step
 
 SILENT_AT_FIRST_S: Final = 60.0  # an agent polls every 25 s: it has seen its order and said so
 SILENT_AT_WORK_S: Final = 300.0  # making filesystems on large, slow disks says nothing for a while
@@ -25,26 +25,32 @@ class Reach(Protocol):
     @property
     def facts(self) -> Facts: ...
 
-    async def set_power(self, action: SetPower) -> None: ...
+    async def set_power(self, action: SetPower, step: Step) -> None: ...
 
     async def until(self, condition: Condition) -> None: ...
 
 
-async def run_order(action: OrderNode, attempt: int, reach: Reach) -> None:
+async def run_order(action: OrderNode, step: Step, attempt: int, reach: Reach) -> None:
     """Give the order and wait for its end. Raises StepError: final when only the operator can help."""
     entry = find_entry(action.node, reach.facts.known)
-    if action.install is not None and is_unpacked(entry, action.install.epoch):
-        return
     given = entry.order if attempt == 1 else None
-    if given is not None and _is_same(given, action):
-        order = str(given["order"])  # given before this process began: the agent may be at work on it
-    else:
-        order = await _give(action, attempt, reach)
-    while not await _is_ended(action.node, order, reach):
-        order = await _give(action, 2, reach)
-    entry = find_entry(action.node, reach.facts.known)
-    if order not in entry.orders_done:
-        raise StepError(entry.order_failed or "the order was withdrawn")
+    order = str(given["order"]) if given is not None and _is_same(given, action) else ""
+    is_silent = False
+    while not is_past(action, find_entry(action.node, reach.facts.known)):
+        order = order or await _give(action, step, reach, is_retry=attempt > 1 or is_silent, is_silent=is_silent)
+        tell_wait(reach.facts, step, f"the agent of {action.node}")
+        if not await _is_ended(action.node, order, reach):
+            order, is_silent = "", True
+            continue
+        entry = find_entry(action.node, reach.facts.known)
+        if order not in entry.orders_done:
+            raise StepError(entry.order_failed or "the order was withdrawn")
+        return
+
+
+def is_past(action: OrderNode, entry: MachineEntry) -> bool:
+    """Whether this installation has been laid on the disk already."""
+    return action.install is not None and is_unpacked(entry, action.install.epoch)
 
 
 def find_entry(node: str, known: Known) -> MachineEntry:
@@ -54,15 +60,15 @@ def find_entry(node: str, known: Known) -> MachineEntry:
     return entry
 
 
-async def _give(action: OrderNode, attempt: int, reach: Reach) -> str:
+async def _give(action: OrderNode, step: Step, reach: Reach, *, is_retry: bool, is_silent: bool) -> str:
     """Check consent, bring the machine back to discovery on a retry, then give the order. Returns the order's id."""
     entry = find_entry(action.node, reach.facts.known)
     resumes = action.install is not None and entry.installing_epoch == action.install.epoch
     if action.install is not None:
         check_leave(action.node, action.install, resumes, reach.facts.known)
-    if attempt > 1 or resumes:
+    if is_retry or resumes:
         await _withdraw(action.node, reach)
-        await bring_back(action.node, reach)
+        await bring_back(action.node, step, reach, is_silent=is_silent)
     events = []
     if action.install is not None:
         check_leave(action.node, action.install, resumes, reach.facts.known)
@@ -94,14 +100,21 @@ def check_leave(node: str, install: InstallSpec, resumes: bool, known: Known) ->
         raise StepError(reasons, is_final=True)
 
 
-async def bring_back(node: str, reach: Reach) -> None:
-    """Power-cycle the machine into discovery and wait until it has enrolled anew; without a BMC, hope that it is there."""
+async def bring_back(node: str, step: Step, reach: Reach, *, is_silent: bool) -> None:
+    """Power-cycle the machine into discovery and wait until it has enrolled anew.
+
+    Without a BMC a person is asked to, but only where the agent is silent: one that reported its failure is still there.
+    """
     entry = find_entry(node, reach.facts.known)
-    bmc = reach.facts.known.bmc_of.get(entry.id, "")
-    known_bmc = reach.facts.ledger.bmcs.get(bmc)
-    if known_bmc is None or not (known_bmc.secret or bmc.startswith("manual:")):
+    bmc = reach.facts.ledger.bmcs.get(reach.facts.known.bmc_of.get(entry.id, ""))
+    if bmc is not None and (bmc.secret or bmc.address.startswith("manual:")):
+        power = SetPower(bmc.address, "cycle", "pxe", bmc.uefi)
+    elif is_silent:
+        power = SetPower(f"manual:{node}", "cycle", "pxe")
+    else:
         return
-    await reach.set_power(SetPower(bmc, "cycle", "pxe", known_bmc.uefi))
+    tell_wait(reach.facts, step, f"{node} to be discovered anew")
+    await reach.set_power(power, step)
     before = entry.discovered_at
 
     def is_back(known: Known) -> bool:

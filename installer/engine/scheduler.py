@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from installer.engine.effects import Effects, Facts, StepError, commit, is_gate, is_watching, run_actions
+from installer.engine.effects import Effects, Facts, StepError, commit, is_gate, is_watching, run_actions, tell_wait
 from installer.engine.graph import Graph, make_graph, make_removals
 from installer.model.events import Event, Happened
 from installer.model.plan import Step, StepKey, WaitFor
@@ -146,8 +146,7 @@ class Scheduler:
 
     async def _pause(self, run: _Run, attempt: int) -> None:
         pause_s = min(LONGEST_PAUSE_S, self.retry_s * 2 ** (attempt - 1))
-        data = {"name": run.step.key.name, "for": f"its next attempt, in {pause_s:g} s"}
-        self.facts.post(Event(Happened.STEP_WAITED, run.step.key.host, data))
+        tell_wait(self.facts, run.step, f"its next attempt, in {pause_s:g} s")
         was_waiting, run.is_waiting = run.is_waiting, True
         await asyncio.sleep(pause_s)
         run.is_waiting = was_waiting

@@ -1,0 +1,27 @@
+#!/bin/bash
+# Make tree $1 the same for every machine: our files laid over it, services as the presets say, no traces of the build.
+set -euo pipefail
+tree=$1 iso=$(dirname "$(dirname "$(realpath "$0")")")
+
+rm -f "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/*
+cp -r --no-preserve=ownership "$iso/base/." "$tree/"
+
+chroot "$tree" systemctl --quiet preset-all 2>/dev/null
+ln -s /dev/null "$tree/etc/systemd/system-generators/systemd-ssh-generator"
+grep -v '^#' "$iso/masked.list" | while read -r unit; do ln -sf /dev/null "$tree/etc/systemd/system/$unit"; done
+
+# Compiled Python is trusted as it is: no look at the source's time, which packing changes.
+mount -t tmpfs shm "$tree/dev/shm"
+chroot "$tree" python3 -m compileall -q -f -j 2 --invalidation-mode unchecked-hash /usr/lib/python3.13 /usr/lib/python3/dist-packages
+
+rm -f "$tree"/etc/ssh/ssh_host_* "$tree"/var/lib/systemd/random-seed "$tree"/var/lib/systemd/credential.secret \
+    "$tree"/var/lib/dbus/machine-id "$tree"/etc/*- "$tree"/var/lib/dpkg/*-old "$tree"/var/cache/ldconfig/aux-cache \
+    "$tree"/etc/.pwd.lock
+: >"$tree/etc/machine-id"
+: >"$tree/etc/resolv.conf"
+: >"$tree/etc/fstab"
+umount "$tree/dev/shm"
+echo rackstrap >"$tree/etc/hostname"
+find "$tree/var/log" -type f -delete
+find "$tree/tmp" "$tree/var/tmp" "$tree/run" "$tree/var/lib/apt/lists" "$tree/var/cache/apt" \
+    "$tree/var/cache/debconf" -mindepth 1 -delete

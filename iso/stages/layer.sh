@@ -1,0 +1,24 @@
+#!/bin/bash
+# Stage 3: our own layer, $3/rackstrap.squashfs: code, units and the initrd of installed disks.
+# $1: unpacked tree (its Python compiles), $2: directory of the initrd stage.
+set -euo pipefail
+tree=$1 initrd=$2 out=$3 top=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
+kernel=$(basename "$tree"/usr/lib/modules/*)
+root=$out/root
+rm -rf "$root"
+mkdir -p "$root/usr/lib/rackstrap" "$root/boot" "$root/etc/systemd/system/multi-user.target.wants"
+
+cp -r "$top/iso/overlay/." "$root/"
+ln -s ../rackstrap-agent.service "$root/etc/systemd/system/multi-user.target.wants/"
+cat "$initrd/microcode.cpio" "$initrd/initrd" >"$root/boot/initrd.img-$kernel"
+(cd "$top" && git ls-files -z installer screens | tar --null -T - -cf -) | tar -C "$root/usr/lib/rackstrap" -xf -
+# The image's Python compiles, from a folder that the tree sees.
+mkdir -p "$tree/tmp/layer"
+mount -t tmpfs shm "$tree/dev/shm"
+mount --bind "$root/usr/lib/rackstrap" "$tree/tmp/layer"
+chroot "$tree" python3 -m compileall -q -j 2 --invalidation-mode unchecked-hash -s /tmp/layer -p /usr/lib/rackstrap /tmp/layer
+umount "$tree/tmp/layer"
+chmod -R u=rwX,go=rX "$root"
+du -s --block-size=1 "$root" | cut -f1 >"$out/root_bytes"
+mksquashfs "$root" "$out/rackstrap.squashfs" -quiet -no-progress -noappend -all-root -comp zstd -Xcompression-level 3
+rm -rf "$root"

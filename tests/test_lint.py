@@ -43,7 +43,7 @@ def test_shell_scripts() -> None:
 
 
 def find_imports(path: Path) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -56,7 +56,10 @@ def find_imports(path: Path) -> set[str]:
     ("where", "forbidden"),
     [
         ("installer/**/*.py", ("textual", "screens")),
-        ("installer/model/*.py", ("installer.probe", "installer.site", "installer.engine", "installer.serve", "os", "subprocess")),
+        (
+            "installer/model/*.py",
+            ("installer.probe", "installer.site", "installer.engine", "installer.serve", "os", "subprocess"),
+        ),
         ("installer/plan/*.py", ("installer.engine", "installer.serve", "subprocess")),
         ("installer/node/*.py", ("pydantic", "sqlalchemy", "starlette", "installer.engine", "installer.serve", "installer.plan")),
     ],
@@ -88,6 +91,14 @@ def test_no_file_past_300_lines_and_no_function_past_40() -> None:
 
 def test_every_package_is_listed() -> None:
     """PyPI has an unrelated package called installer: ours are listed one by one, and none may be forgotten."""
-    listed = set(re.findall(r'"((?:installer|screens)[.\w]*)"', (ROOT / "pyproject.toml").read_text().split("packages = [")[1].split("]")[0]))
-    present = {str(p.parent.relative_to(ROOT)).replace("/", ".") for top in ("installer", "screens") for p in (ROOT / top).rglob("__init__.py")}
+    listed = set(
+        re.findall(
+            r'"((?:installer|screens)[.\w]*)"', (ROOT / "pyproject.toml").read_text().split("packages = [")[1].split("]")[0]
+        )
+    )
+    present = {
+        str(p.parent.relative_to(ROOT)).replace("/", ".")
+        for top in ("installer", "screens")
+        for p in (ROOT / top).rglob("__init__.py")
+    }
     assert listed == present

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ SYSCTLS: Final = {"net/ipv4/tcp_orphan_retries": "1", "net/ipv4/tcp_max_tw_bucke
 def tuned(interface: str, prefix: str) -> Iterator[None]:
     """Give the interface an address of our own IPv6 prefix, so that router advertisements can be sent; take it back.
 
-    In a network namespace of its own also set SYSCTLS; the host's are for its own administrator (the admin image sets them).
+    In a named network namespace also set SYSCTLS; the host's are for its own administrator (the admin image sets them).
     """
     address = f"{prefix}1/64"
     is_added = _run_ip("-6", "addr", "add", address, "dev", interface, "nodad")
@@ -50,8 +51,10 @@ def find_interface(address: Address) -> str:
 
 
 def is_own_namespace() -> bool:
-    """Whether this process is in another network namespace than process 1."""
-    return Path("/proc/self/ns/net").readlink() != Path("/proc/1/ns/net").readlink()
+    """Whether this process is in a named network namespace (ip-netns(8)), which is nobody else's."""
+    own = Path("/proc/self/ns/net").stat()
+    names = Path("/run/netns")
+    return any(os.path.samestat(own, name.stat()) for name in (names.iterdir() if names.is_dir() else ()))
 
 
 def _run_ip(*words: str) -> bool:

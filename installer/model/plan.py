@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from installer.model.orders import InstallSpec
 from installer.model.problems import Problem
@@ -173,6 +173,7 @@ class Plan:
     steps: tuple[Step, ...]
     files: Mapping[str, str] = field(default_factory=dict)  # folder-relative path -> text, for --into
     problems: tuple[Problem, ...] = ()
+    consents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # machine id -> CONSENT_GIVEN's data to journal
 
     def node(self, name: str) -> NodePlan | None:
         return next((n for n in self.nodes if n.name == name), None)

@@ -6,15 +6,45 @@ from collections.abc import Collection, Mapping
 
 from installer.model.facts import Machine
 from installer.model.problems import Problem
+from installer.plan.roles import Role
+from installer.site.check_access import check_access
+from installer.site.check_addresses import check_addresses
+from installer.site.check_disks import check_disks
+from installer.site.check_machines import check_machines
+from installer.site.check_names import check_names
+from installer.site.check_networks import check_networks
+from installer.site.check_nodes import check_nodes
+from installer.site.check_roles import check_roles
+from installer.site.check_services import check_services
+from installer.site.findings import Findings
 from installer.site.load import LoadedSite
 
 
 def check_site(
-    loaded: LoadedSite, machines: Mapping[str, Machine] | None = None, roles: Collection[str] | None = None
+    loaded: LoadedSite,
+    machines: Mapping[str, Machine] | None = None,
+    roles: Mapping[str, Role] | Collection[str] | None = None,
+    *,
+    are_all: bool = False,
 ) -> tuple[Problem, ...]:
-    """All problems, in the order of the file: those of its shape, then of its meaning.
+    """All problems, those of `loaded.problems` among them, in the order of the file. Warnings are among them too.
 
-    `machines` by machine id, where known; `roles`: the names that exist, or a mapping of name to Role.
+    `machines` by machine id, where some are known; `are_all` when no others will come. `roles`: those that exist,
+    by name, or their names alone; left out, roles are not checked.
     """
-    del machines, roles
-    return loaded.problems
+    site = loaded.site
+    if site is None:
+        return loaded.problems
+    findings = Findings(loaded.document, list(loaded.problems))
+    for check in (check_names, check_access, check_networks, check_addresses, check_services, check_disks, check_nodes):
+        check(site, findings)
+    if roles is not None:
+        check_roles(site, roles, findings)
+    if machines:
+        check_machines(site, machines, are_all, findings)
+    return tuple(sorted(findings.problems, key=lambda p: (p.place.line, p.place.column)))
+
+
+def has_errors(problems: Collection[Problem]) -> bool:
+    """Whether any of these stops the work; warnings do not."""
+    return any(problem.severity == "error" for problem in problems)

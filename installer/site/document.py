@@ -119,9 +119,9 @@ class MatchSection(Section):
     serial: Annotated[Word | None, Field(description="The machine's serial number (SMBIOS).")] = None
     uuid: Annotated[Word | None, Field(description="The machine's UUID (SMBIOS).")] = None
     mac: Annotated[Mac | None, Field(description="MAC address of any of its network cards.")] = None
-    product: Annotated[Word | None, Field(description="Product name; * stands for any characters.")] = None
+    product: Annotated[Word | None, Field(description="Product name (SMBIOS), as `rackstrap probe` shows it.")] = None
     bmc: Annotated[AddressText | None, Field(description="Address of its BMC.")] = None
-    min_memory_gb: Annotated[Gigabytes, Field(description="At least this much memory, in GB (2^30 bytes).")] = 0
+    min_memory_gb: Annotated[Gigabytes, Field(description="At least this much memory, in GB (10^9 bytes).")] = 0
     min_disks: Annotated[int, Field(strict=True, ge=0, le=1000, description="At least this many disks.")] = 0
     switch: Annotated[Word | None, Field(description="Name of a switch that LLDP shows on any of its cards.")] = None
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from installer.model.site import Address, Subnet
 from installer.site.addresses import UnreadableError, parse_address, parse_subnet, shown
 
-_NIC_SPEED = re.compile(r"[?+-]?(100m|1g|2\.5g|5g|10g|20g|25g|40g|50g|56g|100g|200g|400g)[1-9][0-9]?")
+_NIC_SPEED = re.compile(r"[?+-]?[1-9][0-9]{0,3}[mg][1-9][0-9]?", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _PCI = re.compile(r"[0-9a-zA-Z:._/-]{1,120}")
 _LLDP = re.compile(r"[^/\x00-\x1f]{1,120}/[^\x00-\x1f]{1,120}")

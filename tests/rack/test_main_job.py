@@ -15,8 +15,8 @@ pytestmark = pytest.mark.rack
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    rack = Rack(tmp_path_factory.mktemp("rack"), find_image())
+def story(rack_folder: Path) -> Iterator[Story]:
+    rack = Rack(rack_folder, find_image())
     try:
         yield tell_story(rack)
     finally:

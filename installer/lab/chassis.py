@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from installer.lab.processes import Process, find_process, is_running, load_processes, run_stop, save_processes
+from installer.lab.processes import Process, is_running, load_processes, run_detached, run_stop, save_processes
 
 START_S = 15.0
 
@@ -32,15 +31,13 @@ def run_power_on(folder: Path) -> bool:
     spec: dict[str, Any] = json.loads((folder / "machine.json").read_text())
     flag = folder / "boot"
     first = "disk" if flag.exists() and flag.read_text().strip() == "default" else "network"
-    for name in ("qmp.sock", "console.sock", "monitor.sock"):
+    for name in spec["sockets"]:
         (folder / name).unlink(missing_ok=True)
-    with (folder / "qemu.log").open("a") as log:
-        child = subprocess.Popen(spec["argv"][first], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    process = find_process(child.pid, "qemu")
+    process = run_detached(spec["argv"][first], folder / "qemu.log", "qemu")
     save_processes(folder / "qemu.pid", [process] if process else [])
     until = time.monotonic() + START_S
-    while child.poll() is None and time.monotonic() < until:
-        if (folder / "qmp.sock").exists() or "qmp.sock" not in str(spec["argv"]):
+    while process and is_running(process) and time.monotonic() < until:
+        if all((folder / name).exists() for name in spec["sockets"]):
             flag.unlink(missing_ok=True)
             return True
         time.sleep(0.02)

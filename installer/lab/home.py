@@ -12,7 +12,7 @@ from installer.lab.rack import Rack, RackMachine
 from installer.lab.rack_file import load_rack
 from installer.model.problems import RackstrapError
 
-LONGEST_SOCKET = 100  # sun_path holds 107 bytes (unix(7))
+LONGEST_SOCKET = 107  # bytes of sun_path without its end (unix(7))
 CHECKOUT = Path(__file__).parents[2]
 
 
@@ -81,11 +81,14 @@ def find_base() -> Path:
 
 
 def make_home(folder: Path) -> Home:
+    return Home(folder.absolute())
+
+
+def check_sockets(home: Home, rack: Rack) -> None:
     """Raises RackstrapError when sockets in this folder would have names that are too long."""
-    home = Home(folder.absolute())
-    if len(os.fsencode(home.folder)) > LONGEST_SOCKET - len("/a-machine-of-31-letters-at-most/console.sock"):
-        raise RackstrapError(f"{home.folder} is too long a path for the sockets in it", "choose a shorter --dir")
-    return home
+    for machine in rack.machines:
+        if len(os.fsencode(home.machine(machine.name) / "monitor.sock")) > LONGEST_SOCKET:
+            raise RackstrapError(f"{home.folder} is too long a path for the sockets in it", "choose a shorter --dir")
 
 
 def find_home(folder: Path | None) -> Home:

@@ -31,6 +31,16 @@ def find_process(pid: int, what: str = "") -> Process | None:
     return None if fields[0] in {"Z", "X"} else Process(pid, int(fields[19]), what)
 
 
+def run_detached(argv: Sequence[str], log: Path, what: str) -> Process | None:
+    """Start a program in a session of its own, without input, its output added to the log. None when it ended at once.
+
+    Raises OSError when it cannot be started.
+    """
+    to_log = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), to_log, (os.POSIX_SPAWN_DUP2, 1, 2)]
+    return find_process(os.posix_spawnp(argv[0], list(argv), os.environ, file_actions=actions, setsid=True), what)
+
+
 def is_running(process: Process) -> bool:
     now = find_process(process.pid)
     return now is not None and now.started == process.started

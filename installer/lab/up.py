@@ -16,8 +16,8 @@ from typing import Any
 from installer.lab import bmc, lldp, netns, qemu
 from installer.lab.accel import Accel
 from installer.lab.chassis import find_machine, run_power_off
-from installer.lab.home import Home
-from installer.lab.processes import Process, find_process, run_stop
+from installer.lab.home import Home, check_sockets
+from installer.lab.processes import Process, find_process, run_detached, run_stop
 from installer.lab.rack import Rack, RackMachine
 from installer.lab.rack_file import load_rack
 from installer.model.problems import RackstrapError
@@ -66,6 +66,7 @@ def run_up(home: Home, rack_file: Path, host: Host, is_fresh: bool = False) -> R
     if os.geteuid():
         raise RackstrapError("the lab needs root: it makes a network namespace")
     rack = load_rack(rack_file)
+    check_sockets(home, rack)
     inode = netns.find_namespace(rack.name)
     if inode and not home.has_claim(rack.name, inode):
         hint = f"name the rack otherwise, or, if nobody uses it: ip netns delete {rack.name}"
@@ -100,7 +101,7 @@ def _run_machine(setup: Setup, number: int) -> None:
     bench = qemu.Bench(folder, log, taps, disks, port, setup.host.accel, setup.host.qemu_version)
     argv = {"network": qemu.make_qemu_argv(machine, bench, "network"), "disk": qemu.make_qemu_argv(machine, bench, "disk")}
     lan = bmc.make_lan(rack, machine.bmc) if machine.bmc else {}
-    (folder / "machine.json").write_text(json.dumps({"argv": argv, "lan": lan}, indent=1) + "\n")
+    (folder / "machine.json").write_text(json.dumps({"argv": argv, "lan": lan, "sockets": qemu.SOCKETS}, indent=1) + "\n")
     log.touch()
     if machine.bmc:
         run_bmc(home, rack, number)
@@ -144,11 +145,8 @@ def run_bmc(home: Home, rack: Rack, number: int) -> None:
 
 def _start(home: Home, rack: Rack, argv: list[str], log: Path) -> Process:
     """Start a helper inside the namespace, in a session of its own, and record it."""
-    with log.open("wb") as file:
-        child = subprocess.Popen(
-            netns.make_inside(rack.name, argv), stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
-        )
-    process = find_process(child.pid, argv[0])
+    log.unlink(missing_ok=True)
+    process = run_detached(netns.make_inside(rack.name, argv), log, argv[0])
     if process is None:
         raise RackstrapError(f"{argv[0]} ended at once: {log.read_text(errors='replace').strip()}", f"see {log}")
     home.save_process(process)

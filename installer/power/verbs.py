@@ -1,0 +1,123 @@
+"""`rackstrap bmc …`: find BMCs and import their credentials."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from installer.engine.journal import Journal
+from installer.model.events import Event, Happened
+from installer.model.ledger import BmcEntry
+from installer.model.problems import RackstrapError
+from installer.power.credentials import Credential, load_credentials, make_imported
+from installer.power.scan import parse_ranges, run_scan
+from installer.power.secrets import save_secret
+
+
+def add_bmc(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="bmc_verb", metavar="WHAT", required=True)
+    where = argparse.ArgumentParser(add_help=False)
+    state = Path(os.environ.get("RACKSTRAP_STATE", "/var/lib/rackstrap"))
+    where.add_argument("--state", type=Path, default=state, help="the admin node's state folder (RACKSTRAP_STATE)")
+    scan = verbs.add_parser("scan", parents=[where], help="find BMCs by presence pings")
+    scan.add_argument("range", nargs="+", help="192.168.124.162-192.168.124.240, 192.168.124.0/24 or one address")
+    scan.add_argument("--json", action="store_true")
+    load = verbs.add_parser("import", parents=[where], help="import credentials from a CSV file")
+    load.add_argument("csv", type=Path, help="columns serial,address,user,secret[,uefi]; secret is a password file's path")
+    load.add_argument("--ask-password", action="store_true", help="ask for the passwords of lines without a secret")
+
+
+def run_bmc(args: argparse.Namespace) -> int:
+    return run_bmc_scan(args) if args.bmc_verb == "scan" else run_bmc_import(args)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+def _open_journal(state: Path) -> Journal:
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise RackstrapError(
+            f"cannot use the state folder {state}: {error.strerror}", "run as root, or say --state DIR"
+        ) from error
+    return Journal(state / "store.db")
+
+
+def run_bmc_scan(args: argparse.Namespace) -> int:
+    """Print who answers, and remember those that speak IPMI and were not known."""
+    found = run_scan(parse_ranges(args.range))
+    with _open_journal(args.state) as journal:
+        known = journal.ledger.bmcs
+        fresh = [one.address for one in found if one.speaks_ipmi and one.address not in known]
+        events = [Event(Happened.BMC_FOUND, f"bmc {address}", {"address": address}) for address in fresh]
+        if events:
+            journal.append(*events, durable=True)
+        for one in found:
+            has_credentials = bool(known[one.address].secret) if one.address in known else False
+            row = {"address": one.address, "ipmi": one.speaks_ipmi, "known": has_credentials}
+            words = "credentials known" if has_credentials else "no credentials" if one.speaks_ipmi else "does not speak IPMI"
+            _say(json.dumps(row) if args.json else f"{one.address:<40} {words}")
+    if not found and not args.json:
+        print("nobody answered", file=sys.stderr)  # noqa: T201
+    return 0
+
+
+def run_bmc_import(args: argparse.Namespace) -> int:
+    """All lines or none: a file with a problem imports nothing."""
+    found, problems = load_credentials(args.csv, needs_secrets=not args.ask_password)
+    if problems:
+        for problem in problems:
+            print(problem, file=sys.stderr)  # noqa: T201
+        return 1
+    if args.ask_password:
+        found = run_ask(found, args.state)
+    with _open_journal(args.state) as journal:
+        events = find_changes(found, journal)
+        if events:
+            journal.append(*events, durable=True)
+    _say(f"{len(found)} BMCs, {len(events)} new or changed")
+    return 0
+
+
+def find_changes(found: Sequence[Credential], journal: Journal) -> list[Event]:
+    """Events for the credentials that the ledger does not have just so already."""
+    known = journal.ledger.bmcs
+    events = []
+    for one in found:
+        entry = known.get(one.address, BmcEntry(""))
+        if (entry.address, entry.serial, entry.user, entry.secret, entry.uefi) != (
+            one.address,
+            one.serial,
+            one.user,
+            one.secret,
+            one.uefi,
+        ):
+            events.append(make_imported(one))
+    return events
+
+
+def run_ask(found: Sequence[Credential], state: Path) -> tuple[Credential, ...]:
+    """Ask for every password that no file holds, and keep it in a root-only one. Enter takes the one given before."""
+    answered: list[Credential] = []
+    last = ""
+    for one in found:
+        if one.secret or one.address.startswith("manual:"):
+            answered.append(one)
+            continue
+        typed = getpass.getpass(f"password of {one.user} at {one.address}{' (Enter: the same again)' if last else ''}: ")
+        last = typed or last
+        if not last:
+            raise RackstrapError(f"no password given for the BMC at {one.address}", exit_code=1)
+        path = (state / "secrets" / f"bmc-{one.address.replace(':', '_')}").absolute()
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        save_secret(path, last)
+        answered.append(replace(one, secret=str(path)))
+    return tuple(answered)

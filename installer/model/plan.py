@@ -162,6 +162,9 @@ class NodePlan:
     write_bytes: int
     minutes: float
     files: tuple[str, ...] = ()  # paths that the installer renders for it
+    refused: tuple[tuple[str, str], ...] = ()  # disks that are not offered: id, reason
+    consent: str = ""  # how the consent came that covers its disks; "" when there is none that holds
+    begun: bool = False  # its installation has begun, or is over: its disks are fixed
 
 
 @dataclass(frozen=True, slots=True)

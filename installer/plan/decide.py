@@ -159,7 +159,7 @@ class _Deciding:
         rule = _rule(self.site, draft.rule)
         choice = rule.disk if rule is not None else DiskChoice()
         network = self._wire(draft, addresses)
-        disks = self._choose(draft, choice)
+        disks, refused = self._choose(draft, choice)
         consent = self._find_consent(draft, disks)
         chosen = self._allow(draft, consent, disks)
         blocked = any(problem.severity == "error" for problem in self.problems[before:]) or rule is None or ADMIN not in addresses
@@ -182,6 +182,7 @@ class _Deciding:
             handover=(rule.handover if rule is not None else None) or self.site.handover,
             files=self._render(network),
             users=tuple(dict.fromkeys(account.name for account in self.base.accounts)) if self.base is not None else ("root",),
+            refused=refused,
             blocked=blocked,
         )
 
@@ -195,20 +196,23 @@ class _Deciding:
     def _render(self, network: NodeNetwork | None) -> tuple[NodeFile, ...]:
         return self.base.render(network) if self.base is not None and network is not None else ()
 
-    def _choose(self, draft: _Draft, choice: DiskChoice) -> tuple[Disk, ...]:
-        """The disks of this node. Once its installation has begun they are the consent's, whatever the file has come to say."""
+    def _choose(self, draft: _Draft, choice: DiskChoice) -> tuple[tuple[Disk, ...], tuple[tuple[Disk, str], ...]]:
+        """The disks of this node, and those that were not offered.
+
+        Once its installation has begun they are the consent's, whatever the file has come to say.
+        """
         if draft.machine is None or draft.rule < 0:
-            return ()
+            return (), ()
         place = Place(("nodes", draft.rule, "disk"))
         consent = draft.entry.consent
         if has_begun(draft.entry) and consent is not None:
             ids = [disk.id for disk in consent.disks]
             self.problems += check_layout(draft.name, place, choice, draft.machine, ids)
-            return tuple(disk for disk in draft.machine.disks if disk.id in ids)
+            return tuple(disk for disk in draft.machine.disks if disk.id in ids), ()
         found = choose_disks(choice, draft.machine, self.shared, self.least_bytes)
         if found.problem:
             self.problems.append(Problem(place, f"{draft.name}: {found.problem}", found.hint))
-        return found.disks
+        return found.disks, found.refused
 
     def _find_consent(self, draft: _Draft, disks: Sequence[Disk]) -> Consent | None:
         """The ledger's consent for this epoch, else the one that file or reinstallation give now."""

@@ -35,6 +35,7 @@ class Decided:
     handover: Handover
     files: tuple[NodeFile, ...] = ()
     users: tuple[str, ...] = ("root",)
+    refused: tuple[tuple[Disk, str], ...] = ()
     blocked: bool = False  # a problem stands in the way of its installation
 
     @property

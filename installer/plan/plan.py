@@ -79,6 +79,9 @@ def make_node_plan(node: Decided, place: AdminPlace) -> NodePlan:
         write_bytes=estimate_bytes(place.image, layout, len(disks)) if is_write else 0,
         minutes=estimate_minutes(place.image, node.disks, node.handover, discovered=discovered) if left else 0.0,
         files=tuple(file.path for file in node.files),
+        refused=tuple((disk.id, reason) for disk, reason in node.refused),
+        consent=node.consent.how if node.consent is not None and node.chosen else "",
+        begun=node.has_begun,
     )
 
 

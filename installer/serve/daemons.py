@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import time
@@ -19,6 +18,7 @@ from installer.serve.desk import Desk
 LOG: Final = logging.getLogger("rackstrap.serve")
 LOOK_EVERY_S: Final = 0.2
 READY_WITHIN_S: Final = 10.0
+SETTLED_AFTER_S: Final = 0.2
 STOP_WITHIN_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
@@ -51,7 +51,12 @@ def make_services(state_dir: Path) -> tuple[Service, Service]:
     return (
         Service(
             "dnsmasq",
-            (*_confine("net_bind_service", "net_raw", "net_admin"), "dnsmasq", "--keep-in-foreground", f"--conf-file={dnsmasq}"),
+            (
+                *_confine("net_bind_service", "net_raw", "net_admin", "setgid"),
+                "dnsmasq",
+                "--keep-in-foreground",
+                f"--conf-file={dnsmasq}",
+            ),
             ("dnsmasq", "--test", f"--conf-file={dnsmasq}"),
             (dnsmasq, hosts, grub),
             frozenset({hosts, grub}),
@@ -165,9 +170,10 @@ class Daemon:
         assert process is not None  # noqa: S101
         ends_at = time.monotonic() + READY_WITHIN_S
         while process.returncode is None and time.monotonic() < ends_at:
-            # Both write this file after they have bound their ports.
-            with contextlib.suppress(FileNotFoundError):
-                if self.service.pid_file.read_text(encoding="ascii").strip() == str(process.pid):
+            if is_written_by(self.service.pid_file, process.pid):
+                # Written once the ports are bound; dnsmasq has a few steps left that can fail.
+                await asyncio.sleep(SETTLED_AFTER_S)
+                if process.returncode is None:
                     return ""
             await asyncio.sleep(0.02)
         if process.returncode is None:
@@ -196,6 +202,13 @@ def load_files(service: Service) -> dict[str, str] | None:
         return {str(path): path.read_text(encoding="utf-8") for path in service.files}
     except FileNotFoundError:
         return None
+
+
+def is_written_by(pid_file: Path, pid: int) -> bool:
+    try:
+        return pid_file.read_text(encoding="ascii").strip() == str(pid)
+    except FileNotFoundError:
+        return False
 
 
 def load_last_line(path: Path) -> str:

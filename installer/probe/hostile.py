@@ -55,14 +55,13 @@ def read_count(source: Mapping[str, Any], key: str, where: str, base: int = 10) 
         return 0
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f"{where}.{key}: expected a number")
-    if isinstance(value, str):
-        try:
-            value = int(value[:32], base)
-        except ValueError:
-            raise ValueError(f"{where}.{key}: expected a number, got {value[:32]!r}") from None
-    if not 0 <= value < 1 << 64:
+    try:
+        number = int(value[:32], base) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"{where}.{key}: expected a number, got {str(value)[:32]!r}") from None
+    if not 0 <= number < 1 << 64:
         raise ValueError(f"{where}.{key}: a number out of range")
-    return value
+    return number
 
 
 def read_json(text: str, where: str) -> Any:

@@ -87,13 +87,11 @@ def parse_addresses(value: object) -> dict[str, tuple[str, ...]]:
 
 def make_cidr(address: str, netmask: str, where: str) -> str:
     """An address with its prefix length. netifaces writes v4 masks dotted and v6 ones as ffff:ffff::/32."""
-    if "/" in netmask:
-        prefix = netmask.rpartition("/")[2]
-    elif ":" in netmask:
-        prefix = str(int(ipaddress.IPv6Address(netmask)).bit_count())
-    else:
-        prefix = netmask
     try:
+        if "/" not in netmask and ":" in netmask:
+            prefix = str(int(ipaddress.IPv6Address(netmask)).bit_count())
+        else:
+            prefix = netmask.rpartition("/")[2]
         return ipaddress.ip_interface(f"{address}/{prefix}" if prefix else address).with_prefixlen
     except ValueError:
         raise ValueError(f"{where}: {netmask[:64]!r} is no netmask") from None

@@ -43,7 +43,7 @@ def parse_recording(recording: Mapping[str, Any]) -> Machine:
         disks = tuple(dataclasses.replace(disk, read_only=False) for disk in disks)
     return Machine(
         uuid=find_uuid(hostile.read_text(dmi, "product_uuid", "dmi")),
-        serial=find_serial(hostile.read_label(dmi, "product_serial", "dmi"), hostile.read_label(dmi, "chassis_serial", "dmi")),
+        serial=find_serial(hostile.read_label(dmi, "product_serial", "dmi"), hostile.read_label(dmi, "board_serial", "dmi")),
         vendor=hostile.read_label(dmi, "sys_vendor", "dmi"),
         product=hostile.read_label(dmi, "product_name", "dmi"),
         cpu=parse_cpu(hostile.read_text(host, "cpuinfo", "host")),

@@ -19,9 +19,11 @@ BLOCK_ATTRIBUTES: Final = (
 NET_ATTRIBUTES: Final = ("address", "addr_assign_type", "carrier", "speed", "type", "operstate")
 DMI_NAMES: Final = (
     "sys_vendor", "product_name", "product_serial", "product_uuid", "product_family", "product_sku", "board_vendor", "board_name",
-    "board_serial", "chassis_type", "chassis_vendor", "chassis_serial", "bios_vendor", "bios_version", "bios_date",
+    "board_serial", "chassis_type", "chassis_vendor", "bios_vendor", "bios_version", "bios_date",
 )  # fmt: skip
 CPU_FIELDS: Final = ("processor", "vendor_id", "model name", "physical id", "core id", "cpu cores", "siblings")
+# What changes at every boot, or says what other properties say already.
+NOISE: Final = {"CURRENT_TAGS", "TAGS", "USEC_INITIALIZED", "SYSTEMD_ALIAS", "SYSTEMD_WANTS", "DEVPATH"}
 # Only what the probe needs: other words of a kernel line may hold addresses with passwords.
 CMDLINE_WORDS: Final = re.compile(r"(?:console|rackstrap\.mac|BOOTIF)=\S+")
 # No disks: memory, loops, optical drives and floppies, and what is built on top of disks.
@@ -100,7 +102,7 @@ def read_device(device: Any, attributes: tuple[str, ...]) -> dict[str, Any]:
     driver = root / "device/driver"
     return {
         "path": device.device_path,
-        "properties": dict(device.properties),
+        "properties": {name: text for name, text in device.properties.items() if name not in NOISE},
         "attributes": {name: text for name, text in found.items() if text},
         "driver": driver.resolve().name if driver.is_symlink() else "",
     }

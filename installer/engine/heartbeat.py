@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Final
 
-from installer.engine.journal import Journal
+from installer.engine.effects import Facts
 from installer.engine.waits import Waits
 from installer.model.events import Event
 
@@ -17,8 +17,8 @@ MOST_OF_TIME: Final = 4  # looking may take a quarter of the time, however large
 class Heartbeat:
     """One event loop's view of the journal: `beat` takes in the news."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal: Final = journal
+    def __init__(self, facts: Facts) -> None:
+        self.facts: Final = facts
         self.waits: Final = Waits()
         self._cost_s = 0.0
 
@@ -26,8 +26,8 @@ class Heartbeat:
         """After a tenth of a second, or longer where looking itself takes long: what has happened, every wait asked again."""
         await asyncio.sleep(max(LOOK_EVERY_S, self._cost_s * MOST_OF_TIME))
         began = time.monotonic()
-        new = self.journal.take_new()
+        new = self.facts.take_new()
         if new:
-            self.waits.look(self.journal.known)
+            self.waits.look(self.facts.known)
         self._cost_s = time.monotonic() - began
         return new

@@ -42,7 +42,7 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
 
 
 def run_plan(args: argparse.Namespace) -> int:
-    """Print the plan. Exit code 1 when the site file or a role has an error, or the plan itself, which is printed all the same."""
+    """Print the plan. Exit code 1 when the site file or a role has an error, or the plan, which is printed all the same."""
     from installer.plan.dump import dump_plan
     from installer.plan.into import save_files
     from installer.plan.plan import make_plan

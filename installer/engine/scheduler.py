@@ -74,6 +74,13 @@ class Scheduler:
         """Whether nothing is left that can go on without a person."""
         return all(is_gate(run.step) for run in self.running.values())
 
+    def cancel(self) -> None:
+        """End every task: what was under way is done again by the next apply."""
+        self.graph = Graph()
+        for run in self.running.values():
+            if run.task is not None:
+                run.task.cancel()
+
     def waiting_gates(self) -> list[WaitFor]:
         """What a person is waited for."""
         actions = (action for run in self.running.values() for action in run.step.actions)

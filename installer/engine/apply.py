@@ -1,0 +1,150 @@
+"""Carry a site out: plan, give, run what is left, plan again when something has happened; until nothing can go on."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from installer.engine.effects import Effects, Facts, commit, is_gate
+from installer.engine.graph import REMOVED
+from installer.engine.heartbeat import Heartbeat
+from installer.engine.outlets import Outlet
+from installer.engine.scheduler import Scheduler
+from installer.engine.status import SiteStatus, make_status
+from installer.model.events import Event, Happened
+from installer.model.plan import AdminPlace, Plan
+from installer.model.problems import Problem
+from installer.model.site import Site
+from installer.plan.roles import Role
+
+DONE: Final = 0
+AT_GATE: Final = 3
+SOME_FAILED: Final = 4
+INTERRUPTED: Final = 130
+# What the engine itself does to steps changes no plan; everything else may.
+STEPS: Final = frozenset({Happened.STEP_STARTED, Happened.STEP_DONE, Happened.STEP_FAILED, Happened.STEP_WAITED})
+PLAN_EVERY_S: Final = 0.3
+SERVE_EVERY_S: Final = 3.0
+PLAN_SHARE: Final = 5.0  # planning a large site may take a fifth of the time
+
+
+@dataclass(slots=True)
+class Applying:
+    """One run of apply over one site. Everything that it changes goes through `effects` and `facts`."""
+
+    site: Site
+    roles: Mapping[str, Role]
+    place: AdminPlace
+    facts: Facts
+    heartbeat: Heartbeat
+    effects: Effects
+    outlet: Outlet
+    deadline_s: float = 0.0  # 0: none
+    retry_s: float = 5.0
+    keep_serving: Callable[[], object] = lambda: None  # called now and then; blocks shortly
+    plan: Plan | None = None
+    _told: set[Problem] = field(default_factory=set)
+    _plan_at: float = 0.0
+    _serve_at: float = 0.0
+    _is_stopped: bool = False
+
+    async def run(self) -> int:
+        """Run to the end. Returns the exit code; SIGINT and SIGTERM stop it between events, with nothing lost."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+        began = time.monotonic()
+        await self._forgive()
+        async with asyncio.TaskGroup() as group:
+            scheduler = Scheduler(group, self.effects, self.facts, self.retry_s)
+            await self._replan(scheduler)
+            await self._follow(scheduler, began)
+            code, text = self._judge(scheduler, began)
+            scheduler.cancel()
+        self.outlet.end(code, text, self._status())
+        return code
+
+    def stop(self) -> None:
+        self._is_stopped = True
+
+    async def _follow(self, scheduler: Scheduler, began: float) -> None:
+        is_stale = False
+        while not self._is_stopped and not self._is_late(began):
+            new = await self.heartbeat.beat()
+            names = {entry.id: entry.name for entry in self.facts.ledger.machines.values()}
+            for event in new:
+                self.outlet.tell_event(event, names)
+            is_stale = is_stale or any(event.kind not in STEPS for event in new)
+            if is_stale and time.monotonic() >= self._plan_at:
+                is_stale = False
+                await self._replan(scheduler)
+            done = len(scheduler.graph.done)
+            self.outlet.show(self._status(), done, len(scheduler.graph.steps))
+            await self._see_to_serving()
+            if scheduler.is_settled() and not is_stale and not new:
+                return
+
+    async def _see_to_serving(self) -> None:
+        if time.monotonic() >= self._serve_at:
+            await asyncio.to_thread(self.keep_serving)
+            self._serve_at = time.monotonic() + SERVE_EVERY_S
+
+    async def _forgive(self) -> None:
+        """Who applies again wants what had failed to be tried again; what was left out stays out."""
+        entries = self.facts.ledger.machines.values()
+        events = [Event(Happened.NODE_RETRIED, e.id) for e in entries if e.state == "problem" and not e.left_out]
+        if events:
+            await commit(self.facts, *events)
+
+    async def _replan(self, scheduler: Scheduler) -> None:
+        """Plan from what is known now, journal what the plan gives, and hand its steps over."""
+        from installer.plan.gifts import make_gifts
+        from installer.plan.plan import make_plan
+
+        began = time.monotonic()
+        while True:
+            known = self.facts.known
+            self.plan = make_plan(self.site, known.machines, known.ledger, self.roles, self.place)
+            gifts = make_gifts(self.plan, self.site, known.machines, known.ledger)
+            if not gifts:
+                break
+            await commit(self.facts, *gifts)
+        fresh = [problem for problem in self.plan.problems if problem not in self._told]
+        self._told.update(fresh)
+        self.outlet.tell_problems(fresh)
+        scheduler.take(self.plan.steps)
+        ended = time.monotonic()
+        self._plan_at = ended + max(PLAN_EVERY_S, (ended - began) * PLAN_SHARE)
+
+    def _judge(self, scheduler: Scheduler, began: float) -> tuple[int, str]:
+        """The exit code, and in a sentence why."""
+        graph = scheduler.graph
+        steps = {key: step for key, step in graph.steps.items() if step.id != REMOVED}
+        left = [step for key, step in steps.items() if key not in graph.done]
+        wrong = [problem for problem in self.plan.problems if problem.severity == "error"] if self.plan else []
+        count = f"{len(steps) - len(left)} of {len(steps)} steps are done"
+        if self._is_stopped:
+            return INTERRUPTED, f"Stopped; {count}. Run the same command to go on."
+        if self._is_late(began):
+            return SOME_FAILED, f"Out of time after {self.deadline_s:g} s; {count}. Run the same command to go on."
+        if scheduler.failed:
+            hosts = ", ".join(sorted({key.host for key in scheduler.failed}))
+            return SOME_FAILED, f"Failed: {hosts}; {count}. Correct it and run the same command, or `rackstrap node retry NAME`."
+        if wrong:
+            return SOME_FAILED, f"{count}; {len(wrong)} problems above keep the rest from being done."
+        gates = [step for step in left if is_gate(step)]
+        if gates:
+            waits = "; ".join(wait.says for wait in scheduler.waiting_gates())
+            return AT_GATE, f"{count}; waits for you: {waits}."
+        out = sum(1 for entry in self.facts.ledger.machines.values() if entry.left_out)
+        return DONE, f"Done: {count}." + (f" {out} machines were left out." if out else "")
+
+    def _is_late(self, began: float) -> bool:
+        return bool(self.deadline_s) and time.monotonic() - began > self.deadline_s
+
+    def _status(self) -> SiteStatus:
+        return make_status(self.facts.ledger, self.facts.progress(), time.time())

@@ -1,0 +1,119 @@
+"""What comes before the first step: read and check the input, look at the segment, keep the site, start serving."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from installer.engine.journal import Journal
+from installer.engine.outlets import Outlet
+from installer.model.events import Event, Happened
+from installer.model.facts import Machine
+from installer.model.plan import AdminPlace
+from installer.model.problems import Problem
+from installer.model.site import Site
+from installer.plan.roles import Role, load_roles
+
+UNKNOWN_PIN: Final = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What an operator hands over, read and checked. `site` is None when one of the problems is an error."""
+
+    site: Site | None
+    text: str
+    roles: Mapping[str, Role]
+    bmcs: tuple[Event, ...]
+    problems: tuple[Problem, ...]
+
+
+def load_input(path: Path) -> Input:
+    """The site file with the CSV that it names. Touches nothing. Raises RackstrapError when one cannot be opened."""
+    from installer.power.credentials import load_credentials, make_imported
+    from installer.site.check import check_site, has_errors
+    from installer.site.load import load_site
+
+    loaded = load_site(path)
+    roles, broken = load_roles()
+    problems = [*check_site(loaded, None, roles), *broken]
+    bmcs: tuple[Event, ...] = ()
+    if loaded.site is not None and loaded.site.discovery.credentials:
+        found, wrong = load_credentials(path.absolute().parent / loaded.site.discovery.credentials)
+        problems += wrong
+        bmcs = tuple(make_imported(credential) for credential in found)
+    site = None if has_errors(problems) else loaded.site
+    return Input(site, loaded.document.text, roles, bmcs, tuple(problems))
+
+
+def run_preparations(
+    found: Input, site: Site, journal: Journal, args: argparse.Namespace, outlet: Outlet
+) -> tuple[AdminPlace, Callable[[], object]]:
+    """Refuse what cannot be served, then keep the site and serve. Returns the place, and what to call to keep it served.
+
+    Raises RackstrapError before anything is started when ports are taken or a foreign DHCP server answers.
+    """
+    from installer.serve.interface import find_interface
+    from installer.serve.place import make_place
+    from installer.serve.segment import check_dhcp, check_ports
+    from installer.serve.verbs import find_serving, start_serving, stop_serving
+    from installer.site.save import save_text
+
+    state, image = args.state.absolute(), args.image.absolute()
+    interface = args.interface or find_interface(site.admin.address)
+    place = make_place(state, image, interface)
+    if find_serving(state) and is_newer(image / "manifest.json", state / "run/serve.ready"):
+        outlet.tell("the image has changed: serving starts anew")
+        stop_serving(state)
+    if not find_serving(state):
+        check_ports(site.admin.address)
+        if site.services.dhcp == "own":
+            check_dhcp(interface, site.admin.address)
+    save_text(state / "site.yaml", found.text)
+    applied = Event(Happened.SITE_APPLIED, "admin", {"sha256": sha256(found.text.encode()).hexdigest(), "name": site.name})
+    journal.append(applied, *find_new_bmcs(found.bmcs, journal), durable=True)
+    journal.refresh()
+    start_serving(state, image, interface)
+    return place, lambda: start_serving(state, image, interface)
+
+
+def find_new_bmcs(events: Sequence[Event], journal: Journal) -> list[Event]:
+    """The imports that tell the ledger something new."""
+    known = journal.ledger.bmcs
+    fresh = []
+    for event in events:
+        entry = known.get(event.data["address"])
+        if entry is None or any(getattr(entry, name) != value for name, value in event.data.items()):
+            fresh.append(event)
+    return fresh
+
+
+def is_newer(path: Path, than: Path) -> bool:
+    try:
+        return path.stat().st_mtime > than.stat().st_mtime
+    except FileNotFoundError:
+        return False
+
+
+def load_history(state: Path, recordings: Sequence[Path]) -> tuple[list[Event], dict[str, Machine]]:
+    """For a dry run: what has happened so far, where something has, and the machines, recordings among them."""
+    from installer.site.verbs import load_machines
+
+    machines = load_machines([str(path) for path in recordings])
+    if not (state / "store.db").exists():
+        return [], machines
+    with Journal(state / "store.db") as journal:
+        return journal.store.read(), journal.machines() | machines
+
+
+def make_dry_place(state: Path, image: Path, interface: str) -> AdminPlace:
+    """The place as a dry run sees it: no certificate is made for it."""
+    from installer.serve.certificate import load_pin
+    from installer.serve.place import load_image
+
+    pin = load_pin(state) if (state / "tls").exists() else UNKNOWN_PIN
+    return AdminPlace(str(state), str(image), interface or "lo", pin, load_image(image))

@@ -1,0 +1,146 @@
+"""`rackstrap apply` and `rackstrap status`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from installer.model.problems import RackstrapError
+from installer.serve.verbs import find_image_dir, find_state_dir
+
+if TYPE_CHECKING:
+    from installer.engine.outlets import Outlet
+
+AT_ONCE: Final = 32  # BMCs that are talked to, and files that are written, at the same time
+
+
+def add_apply(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
+    parser.add_argument("--state", type=Path, default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)")
+    parser.add_argument("--image", type=Path, default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
+    parser.add_argument("--interface", help="the interface on the admin network; found by the admin address without this")
+    parser.add_argument("--machine", type=Path, action="append", default=[], metavar="REC", help="recordings, with --dry-run")
+    parser.add_argument("--dry-run", action="store_true", help="tell every step, do nothing")
+    parser.add_argument("--deadline", type=float, default=0, metavar="SECONDS", help="stop after this long")
+    parser.add_argument("--json", action="store_true", help="JSON lines")
+
+
+def add_status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state", type=Path, default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)")
+    parser.add_argument("--follow", action="store_true", help="go on and show what happens")
+    parser.add_argument("--json", action="store_true", help="JSON; with --follow, lines")
+
+
+def run_apply(args: argparse.Namespace) -> int:
+    from installer.engine.outlets import make_outlet
+
+    outlet = make_outlet(is_json=args.json)
+    if args.machine and not args.dry_run:
+        raise RackstrapError("recordings take the place of hardware only where nothing is done", "add --dry-run")
+    try:
+        return run_dry(args, outlet) if args.dry_run else run_live(args, outlet)
+    except* RackstrapError as group:
+        raise find_first(group) from None
+    finally:
+        outlet.close()
+
+
+def find_first(error: BaseException) -> BaseException:
+    """The first leaf of a group of errors: a failing store ends every step at once, with the same words."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
+    from installer.engine.apply import Applying
+    from installer.engine.heartbeat import Heartbeat
+    from installer.engine.hosts import LiveEffects
+    from installer.engine.journal import Journal
+    from installer.engine.prepare import load_input, run_preparations
+    from installer.engine.store import make_who
+    from installer.power import make_power
+
+    found = load_input(args.site)
+    outlet.tell_problems(found.problems)
+    if found.site is None:
+        return 1
+    state = args.state.absolute()
+    with (
+        hold_lock(state),
+        Journal(state / "store.db", make_who("apply")) as journal,
+        ThreadPoolExecutor(AT_ONCE, "effects") as pool,
+    ):
+        place, keep_serving = run_preparations(found, found.site, journal, args, outlet)
+        heartbeat = Heartbeat(journal)
+        effects = LiveEffects(journal, heartbeat.waits, pool, lambda entry: make_power(entry, state))
+        applying = Applying(
+            found.site,
+            found.roles,
+            place,
+            journal,
+            heartbeat,
+            effects,
+            outlet,
+            deadline_s=args.deadline,
+            keep_serving=keep_serving,
+        )
+        return asyncio.run(applying.run())
+
+
+def run_dry(args: argparse.Namespace, outlet: Outlet) -> int:
+    from installer.engine.apply import Applying
+    from installer.engine.dry import MemoryFacts, Telling
+    from installer.engine.heartbeat import Heartbeat
+    from installer.engine.prepare import load_history, load_input, make_dry_place
+
+    found = load_input(args.site)
+    outlet.tell_problems(found.problems)
+    if found.site is None:
+        return 1
+    events, machines = load_history(args.state.absolute(), args.machine)
+    facts = MemoryFacts((*events, *found.bmcs), machines)
+    place = make_dry_place(args.state.absolute(), args.image.absolute(), args.interface or "")
+    applying = Applying(found.site, found.roles, place, facts, Heartbeat(facts), Telling(outlet), outlet)
+    return asyncio.run(applying.run())
+
+
+@contextmanager
+def hold_lock(state: Path) -> Iterator[None]:
+    """Only one apply at a time over a state directory. Raises RackstrapError when another holds it."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(state / "apply.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RackstrapError(f"cannot use {state}: {error.strerror}", "run as root, or choose --state DIR") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    except BlockingIOError:
+        pid = os.pread(lock, 32, 0).decode().strip()
+        hint = "follow it with `rackstrap status --follow`, or end it first"
+        raise RackstrapError(f"process {pid} is applying a site already", hint) from None
+    finally:
+        os.close(lock)
+
+
+def run_status(args: argparse.Namespace) -> int:
+    from installer.engine.follow import run_follow, show_once
+    from installer.engine.journal import Journal
+
+    if not (args.state / "store.db").exists():
+        raise RackstrapError(f"no site has been applied in {args.state}", "rackstrap apply SITE, or name its --state")
+    with Journal(args.state / "store.db") as journal:
+        show_once(journal, is_json=args.json)
+        if args.follow:
+            run_follow(journal, is_json=args.json)
+    return 0

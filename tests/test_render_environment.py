@@ -34,6 +34,7 @@ GOOD = {
     "console": ["tty0", "ttyS0,115200n8", "hvc0"],
     "interface": ["eth0", "br0", "enp1s0f0.200"],
     "interface_pattern": ["en*"],
+    "bond_mode": ["active-backup", "802.3ad"],
     "user": ["root", "_apt"],
     "unit": ["ssh.service", "getty@tty1.service"],
     "timezone": ["UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Etc/GMT+5"],

@@ -137,6 +137,7 @@ GRAMMARS: Final[Mapping[str, Callable[[str], str]]] = {
     "ssh_key": parse_ssh_key,
     "console": _pattern(r"(?:tty|ttyS|ttyAMA|ttyUSB|hvc)[0-9]{1,3}(?:,[0-9]{3,7}[neo]?[5-8]?r?)?"),
     "interface": _pattern(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,15}"),
+    "bond_mode": _pattern(r"active-backup|802\.3ad"),
     "user": _pattern(r"[a-z_][a-z0-9_-]{0,31}"),
     "unit": _pattern(r"[A-Za-z0-9_.@-]{1,200}\.(?:service|socket|timer|target|mount|path)"),
     "timezone": _pattern(r"[A-Za-z][A-Za-z0-9_+-]{0,30}(?:/[A-Za-z][A-Za-z0-9_+-]{0,30}){0,2}"),

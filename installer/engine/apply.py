@@ -72,21 +72,23 @@ class Applying:
         self._is_stopped = True
 
     async def _follow(self, scheduler: Scheduler, began: float) -> None:
-        is_stale = False
+        """Until nothing can go on, by a plan that knows of everything that has happened."""
+        is_stale = is_touched = False
         while not self._is_stopped and not self._is_late(began):
             new = await self.heartbeat.beat()
             names = {entry.id: entry.name for entry in self.facts.ledger.machines.values()}
             for event in new:
                 self.outlet.tell_event(event, names)
-            is_stale = is_stale or any(event.kind not in STEPS for event in new)
-            if is_stale and time.monotonic() >= self._plan_at:
-                is_stale = False
+            is_touched = is_touched or bool(new)
+            is_stale = is_stale or any(event.kind not in STEPS for event in new) or scheduler.wants_plan
+            is_settled = scheduler.is_settled() and not new
+            if (is_stale and time.monotonic() >= self._plan_at) or (is_settled and is_touched):
+                is_stale = is_touched = False
                 await self._replan(scheduler)
-            done = len(scheduler.graph.done)
-            self.outlet.show(self._status(), done, len(scheduler.graph.steps))
-            await self._see_to_serving()
-            if scheduler.is_settled() and not is_stale and not new:
+            elif is_settled:
                 return
+            self.outlet.show(self._status(), len(scheduler.graph.done), len(scheduler.graph.steps))
+            await self._see_to_serving()
 
     async def _see_to_serving(self) -> None:
         if time.monotonic() >= self._serve_at:

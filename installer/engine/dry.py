@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Final
 
-from installer.engine.conditions import Known
+from installer.engine.conditions import Known, is_met
+from installer.engine.effects import Facts
 from installer.engine.outlets import Outlet
 from installer.engine.store import Progress
 from installer.model.events import Event, Happened
@@ -24,7 +25,6 @@ class MemoryFacts:
     def __init__(self, events: Iterable[Event], machines: Mapping[str, Machine]) -> None:
         self.ledger: Final[Ledger] = make_ledger(events)
         self._machines: Final = dict(machines)
-        self._untold: list[Event] = []
         for name in machines:
             if name not in self.ledger.machines:
                 data = {"recording": "", "code": "", "key": "", "address": ""}
@@ -38,8 +38,7 @@ class MemoryFacts:
         return False
 
     def take_new(self) -> list[Event]:
-        new, self._untold = self._untold, []
-        return new
+        return []
 
     def progress(self) -> dict[str, Progress]:
         return {}
@@ -50,7 +49,6 @@ class MemoryFacts:
         for event in events:
             stored.append(replace(event, at=time.time(), id=self.ledger.seq + 1))
             add_event(self.ledger, stored[-1])
-        self._untold += stored
         future: Future[list[Event]] = Future()
         future.set_result(stored)
         return future
@@ -61,6 +59,7 @@ class Telling:
     """Tells what each action would do."""
 
     outlet: Outlet
+    facts: Facts
 
     async def write_file(self, action: WriteFile) -> None:
         self.outlet.tell(f"would write {action.path}: {len(action.text.encode())} bytes, mode {action.mode:o}")
@@ -73,7 +72,8 @@ class Telling:
         self.outlet.tell(f"{step.key}: would set the power behind {action.bmc} to {action.power}{boot}")
 
     async def wait_for(self, action: WaitFor, step: Step) -> None:
-        self.outlet.tell(f"{step.key}: would wait for {'you: ' if action.gate else ''}{action.says}")
+        if not is_met(action, self.facts.known):
+            self.outlet.tell(f"{step.key}: would wait for {'you: ' if action.gate else ''}{action.says}")
 
     async def order_node(self, action: OrderNode, step: Step, attempt: int) -> None:
         del attempt

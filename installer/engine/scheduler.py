@@ -46,12 +46,18 @@ class Scheduler:
     graph: Graph = field(default_factory=Graph)
     failed: dict[StepKey, Failure] = field(default_factory=dict)
     running: dict[StepKey, _Run] = field(default_factory=dict)
+    wants_plan: bool = False  # a destructive step waits for a plan that knows of everything so far
+    _planned_seq: int = -1
+    _planned: asyncio.Event = field(default_factory=asyncio.Event)
     _out: frozenset[str] = frozenset()
 
     def take(self, steps: Sequence[Step]) -> None:
         """Go over to this plan, made from the ledger as it is now. What runs and is planned still, runs on."""
         ledger = self.facts.ledger
         self.graph = make_graph((*steps, *make_removals(steps, ledger)), ledger)
+        self._planned_seq, self.wants_plan = ledger.seq, False
+        self._planned.set()
+        self._planned = asyncio.Event()
         self._out = frozenset(entry.name for entry in ledger.machines.values() if entry.left_out and entry.name)
         for key, failure in list(self.failed.items()):
             planned = self.graph.steps.get(key)
@@ -110,9 +116,10 @@ class Scheduler:
         return step.key not in self.graph.done and self.graph.missing.get(step.key) == 0
 
     async def _run(self, run: _Run) -> None:
-        step = run.step
-        for attempt in range(1, step.attempts + 1):
-            started = time.monotonic()
+        for attempt in range(1, run.step.attempts + 1):
+            if run.step.destructive and not await self._renew(run):
+                return
+            step, started = run.step, time.monotonic()
             await self._post(step, Happened.STEP_STARTED, is_durable=not is_watching(step), attempt=attempt)
             try:
                 await self._attempt(run, attempt)
@@ -124,10 +131,26 @@ class Scheduler:
                     return
                 await self._pause(run, attempt)
             else:
-                seconds = round(time.monotonic() - started, 3)
-                await self._post(step, Happened.STEP_DONE, seconds=seconds)
+                await self._post(step, Happened.STEP_DONE, seconds=round(time.monotonic() - started, 3))
                 self._succeed(run)
                 return
+
+    async def _renew(self, run: _Run) -> bool:
+        """Take the step as a plan has it that knows of all that has happened: the operator may just have said otherwise.
+
+        False when it is not to be done now, or not so.
+        """
+        seq = self.facts.ledger.seq
+        was_waiting, run.is_waiting = run.is_waiting, True
+        while self._planned_seq < seq:
+            self.wants_plan = True
+            await self._planned.wait()
+        run.is_waiting = was_waiting
+        planned = self.graph.steps.get(run.step.key)
+        if planned is None or planned.id != run.step.id or not self._is_ready(planned) or planned.key.host in self._out:
+            return False
+        run.step = planned
+        return True
 
     async def _attempt(self, run: _Run, attempt: int) -> None:
         """Run the actions once. Every foreseen failure becomes a StepError."""

@@ -31,6 +31,7 @@ from installer.plan.placement import place_roles
 from installer.plan.roles import Role
 from installer.plan.steps import make_rediscover_id
 from installer.plan.storage import choose_disks, find_shared_wwns, make_chosen, make_least_bytes
+from installer.render.refused import RenderRefused
 
 ADMIN: Final = "admin"
 
@@ -162,6 +163,7 @@ class _Deciding:
         disks, refused = self._choose(draft, choice)
         consent = self._find_consent(draft, disks)
         chosen = self._allow(draft, consent, disks)
+        files = self._render(draft, network)
         blocked = any(problem.severity == "error" for problem in self.problems[before:]) or rule is None or ADMIN not in addresses
         return Decided(
             name=draft.name,
@@ -180,7 +182,7 @@ class _Deciding:
             consent=consent,
             mirror=len(disks) == 2,
             handover=(rule.handover if rule is not None else None) or self.site.handover,
-            files=self._render(network),
+            files=files,
             users=tuple(dict.fromkeys(account.name for account in self.base.accounts)) if self.base is not None else ("root",),
             refused=refused,
             blocked=blocked,
@@ -193,8 +195,15 @@ class _Deciding:
         self.problems += problems
         return network
 
-    def _render(self, network: NodeNetwork | None) -> tuple[NodeFile, ...]:
-        return self.base.render(network) if self.base is not None and network is not None else ()
+    def _render(self, draft: _Draft, network: NodeNetwork | None) -> tuple[NodeFile, ...]:
+        """The node's files. A value that may not be written, from a file or from a machine, stops this node alone."""
+        if self.base is None or network is None:
+            return ()
+        try:
+            return self.base.render(network)
+        except RenderRefused as error:
+            self.problems.append(Problem(Place(("nodes", draft.rule)), f"{draft.name}: {error.message}", error.hint))
+            return ()
 
     def _choose(self, draft: _Draft, choice: DiskChoice) -> tuple[tuple[Disk, ...], tuple[tuple[Disk, str], ...]]:
         """The disks of this node, and those that were not offered.

@@ -13,6 +13,7 @@ from installer.model.orders import NodeFile
 from installer.model.site import Site, Value
 from installer.plan.roles import Role
 from installer.render.environment import make_environment
+from installer.render.networkd import render_networkd
 
 ROOT: Final = "root"
 
@@ -57,7 +58,7 @@ class BaseFiles:
             NodeFile("/etc/hostname", self._templates["hostname.j2"].render(words)),
             NodeFile("/etc/hosts", self._templates["hosts.j2"].render(words)),
         )
-        return tuple(sorted((*own, *self._shared), key=lambda file: file.path))
+        return tuple(sorted((*own, *self._shared, *render_networkd(network)), key=lambda file: file.path))
 
 
 def make_accounts(site: Site, role: Role) -> tuple[Account, ...]:

@@ -7,8 +7,7 @@ rm -f "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/*
 cp -r --no-preserve=ownership "$iso/base/." "$tree/"
 
 chroot "$tree" systemctl --quiet preset-all 2>/dev/null
-ln -s /dev/null "$tree/etc/systemd/system-generators/systemd-ssh-generator"
-grep -v '^#' "$iso/masked.list" | while read -r unit; do ln -sf /dev/null "$tree/etc/systemd/system/$unit"; done
+grep -v '^#' "$iso/base-masked.list" | while read -r unit; do ln -sf /dev/null "$tree/etc/systemd/system/$unit"; done
 
 # Compiled Python is trusted as it is: no look at the source's time, which packing changes.
 mount -t tmpfs shm "$tree/dev/shm"

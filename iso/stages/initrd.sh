@@ -1,5 +1,5 @@
 #!/bin/bash
-# Stage 2: from the unpacked tree $1 make $2/initrd (boots any machine) and $2/microcode.cpio (goes before it on disks).
+# Stage 2: from the unpacked tree $1 make $2/initrd, which boots any machine, from the network and from its disk.
 set -euo pipefail
 tree=$1 out=$2 iso=$(dirname "$(dirname "$(realpath "$0")")")
 kernel=$(basename "$tree"/usr/lib/modules/*)
@@ -14,6 +14,11 @@ install -m755 "$iso/initramfs/udhcpc" "$root/etc/udhcpc"
 install -m755 "$tree/usr/bin/busybox" "$root/bin/busybox"
 chroot "$tree" busybox --list | grep -vx busybox | while read -r name; do ln -sf busybox "$root/bin/$name"; done
 
+# What the live system has over the image, and the units that it does without.
+cp -r "$iso/live" "$root/live"
+mask() { mkdir -p "$root/live/etc/$1" && grep -v '^#' "$iso/$2" | while read -r name; do ln -s /dev/null "$root/live/etc/$1/$name"; done; }
+mask systemd/system live-masked.list
+
 # mdadm for root on a mirror, with its libraries: the only program here that is not busybox.
 install -m755 "$tree/usr/sbin/mdadm" "$root/bin/mdadm"
 chroot "$tree" ldd /usr/sbin/mdadm | grep -oE '/lib[^ ]+' | while read -r library; do
@@ -23,15 +28,13 @@ mkdir -p "$root/usr"
 ln -s ../lib "$root/usr/lib"
 
 # Modules unpacked (loading is then a read), in one flat folder, each with the firmware that it may ask for.
-want=$(grep -v '^#' "$iso/initramfs/modules.list")
-for module in $want; do
-    chroot "$tree" modprobe -S "$kernel" --show-depends "$module" 2>/dev/null | awk '/^insmod/ { print $2 }' ||
-        echo "$0: no module $module in kernel $kernel" >&2
-done | LC_ALL=C sort -u >"$out/modules"
+mapfile -t want < <(grep -v '^#' "$iso/initramfs/modules.list")
+chroot "$tree" modprobe -S "$kernel" -a --show-depends "${want[@]}" >"$out/modules.all"
+awk '/^insmod/ { print $2 }' "$out/modules.all" | LC_ALL=C sort -u >"$out/modules"
 while read -r file; do
     xz -dc "$tree$file" >"$root/lib/modules/$kernel/$(basename "$file" .xz)"
 done <"$out/modules"
-cp "$tree/usr/lib/modules/$kernel"/modules.builtin* "$root/lib/modules/$kernel/"
+cp "$tree/usr/lib/modules/$kernel"/modules.{builtin,builtin.modinfo,order} "$root/lib/modules/$kernel/"
 depmod -b "$root" "$kernel"
 (cd "$root/lib/modules/$kernel" && rm -f ./*.bin modules.{builtin.modinfo,devname,order,softdep,symbols,weakdep})
 find "$root/lib/modules/$kernel" -name '*.ko' -exec modinfo -F firmware {} + | LC_ALL=C sort -u | while read -r file; do
@@ -39,10 +42,5 @@ find "$root/lib/modules/$kernel" -name '*.ko' -exec modinfo -F firmware {} + | L
 done
 
 pack() { (cd "$1" && find . -exec touch -hd "@$SOURCE_DATE_EPOCH" {} + && find . | LC_ALL=C sort | cpio -o -H newc --quiet --reproducible -R 0:0); }
-pack "$root" | zstd -q -19 -T2 >"$out/initrd"
-microcode=$out/microcode.root/kernel/x86/microcode
-mkdir -p "$microcode"
-cat "$tree"/usr/lib/firmware/intel-ucode/* >"$microcode/GenuineIntel.bin"
-cat "$tree"/usr/lib/firmware/amd-ucode/*.bin >"$microcode/AuthenticAMD.bin"
-pack "$out/microcode.root" >"$out/microcode.cpio"
-rm -rf "$root" "$out/microcode.root"
+pack "$root" | zstd -q -12 -T2 >"$out/initrd"
+rm -rf "$root"

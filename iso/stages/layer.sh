@@ -9,8 +9,8 @@ rm -rf "$root"
 mkdir -p "$root/usr/lib/rackstrap" "$root/boot" "$root/etc/systemd/system/multi-user.target.wants"
 
 cp -r "$top/iso/overlay/." "$root/"
-ln -s ../rackstrap-agent.service "$root/etc/systemd/system/multi-user.target.wants/"
-cat "$initrd/microcode.cpio" "$initrd/initrd" >"$root/boot/initrd.img-$kernel"
+ln -s ../rackstrap-agent.service ../rackstrap-microcode.service "$root/etc/systemd/system/multi-user.target.wants/"
+cp "$initrd/initrd" "$root/boot/initrd.img-$kernel"
 (cd "$top" && git ls-files -z installer screens | tar --null -T - -cf -) | tar -C "$root/usr/lib/rackstrap" -xf -
 # The image's Python compiles, from a folder that the tree sees.
 mkdir -p "$tree/tmp/layer"

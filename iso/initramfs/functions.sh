@@ -226,7 +226,7 @@ run_array() {
 # Mount the installed root, given as root= has it, read-only at /newroot: systemd checks it, then makes it writable.
 run_disk() {
     [ -z "$MD" ] || run_array "$MD"
-    modprobe ext4 # the kernel asks for it at /sbin/modprobe, which is not here
+    modprobe ext4 # mount tries only the filesystems that the kernel knows by now
     round=0
     while :; do
         load_modules

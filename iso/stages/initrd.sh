@@ -26,6 +26,8 @@ chroot "$tree" ldd /usr/sbin/mdadm | grep -oE '/lib[^ ]+' | while read -r librar
 done
 mkdir -p "$root/usr"
 ln -s ../lib "$root/usr/lib"
+# The kernel calls /sbin/modprobe for what it needs itself: ext4 asks for its checksums that way.
+ln -s bin "$root/sbin"
 
 # Modules unpacked (loading is then a read), in one flat folder, each with the firmware that it may ask for.
 mapfile -t want < <(grep -v '^#' "$iso/initramfs/modules.list")

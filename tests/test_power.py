@@ -83,7 +83,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     assert problems == []
     home = make_home(tmp_path / "r")
     home.machine("m1").mkdir(parents=True)
-    spec = {"argv": {"network": ["sleep", "3600.1"], "disk": ["sleep", "3600.2"]}, "lan": {}, "sockets": []}
+    spec = {"argv": {"network": ["sleep", "3600.1"], "disk": ["sleep", "3600.2"]}, "lan": {}, "qmp": False}
     (home.machine("m1") / "machine.json").write_text(json.dumps(spec))
     netns.run_build(rack)
     try:
@@ -141,7 +141,7 @@ def test_boot_device_is_read_back(bench: Bench) -> None:
 
 
 def test_a_machine_that_does_not_come_on_is_an_error(bench: Bench) -> None:
-    spec = {"argv": {"network": ["false"], "disk": ["false"]}, "lan": {}, "sockets": ["never"]}
+    spec = {"argv": {"network": ["false"], "disk": ["false"]}, "lan": {}, "qmp": True}
     (bench.folder / "machine.json").write_text(json.dumps(spec))
     with pytest.raises(RackstrapError, match=r"the BMC at 192\.168\.124\.162 failed 2 times"):
         bench.power.set_power("on")

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from installer.lab.processes import Process, is_running, load_processes, run_detached, run_stop, save_processes
+from installer.lab.qmp import run_qmp
+from installer.model.problems import RackstrapError
 
 START_S = 15.0
 
@@ -31,17 +33,25 @@ def run_power_on(folder: Path) -> bool:
     spec: dict[str, Any] = json.loads((folder / "machine.json").read_text())
     flag = folder / "boot"
     first = "disk" if flag.exists() and flag.read_text().strip() == "default" else "network"
-    for name in spec["sockets"]:
-        (folder / name).unlink(missing_ok=True)
+    (folder / "qmp.sock").unlink(missing_ok=True)
     process = run_detached(spec["argv"][first], folder / "qemu.log", "qemu")
     save_processes(folder / "qemu.pid", [process] if process else [])
     until = time.monotonic() + START_S
     while process and is_running(process) and time.monotonic() < until:
-        if all((folder / name).exists() for name in spec["sockets"]):
+        if not spec["qmp"] or is_answering(folder / "qmp.sock"):
             flag.unlink(missing_ok=True)
             return True
         time.sleep(0.02)
     return False
+
+
+def is_answering(path: Path) -> bool:
+    """Whether QEMU carries commands out on its QMP socket. It greets there before it has made its devices."""
+    try:
+        run_qmp(path, "query-status")
+    except RackstrapError:
+        return False
+    return True
 
 
 def run_power_off(folder: Path, grace_s: float = 5.0) -> bool:

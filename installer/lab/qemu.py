@@ -11,7 +11,6 @@ from installer.lab.rack import RackDisk, RackMachine, RackNic
 First = Literal["network", "disk"]
 CODE: Final = {"uefi": "/usr/share/OVMF/OVMF_CODE_4M.fd", "secure-boot": "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"}
 VARS: Final = {"uefi": "/usr/share/OVMF/OVMF_VARS_4M.fd", "secure-boot": "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"}
-SOCKETS: Final = ("console.sock", "qmp.sock", "monitor.sock")  # in the machine's folder, there once it has started
 NIC_DEVICES: Final = {"virtio": "virtio-net-pci", "e1000e": "e1000e", "e1000": "e1000", "rtl8139": "rtl8139"}
 
 

@@ -101,7 +101,7 @@ def _run_machine(setup: Setup, number: int) -> None:
     bench = qemu.Bench(folder, log, taps, disks, port, setup.host.accel, setup.host.qemu_version)
     argv = {"network": qemu.make_qemu_argv(machine, bench, "network"), "disk": qemu.make_qemu_argv(machine, bench, "disk")}
     lan = bmc.make_lan(rack, machine.bmc) if machine.bmc else {}
-    (folder / "machine.json").write_text(json.dumps({"argv": argv, "lan": lan, "sockets": qemu.SOCKETS}, indent=1) + "\n")
+    (folder / "machine.json").write_text(json.dumps({"argv": argv, "lan": lan, "qmp": True}, indent=1) + "\n")
     log.touch()
     if machine.bmc:
         run_bmc(home, rack, number)

@@ -6,14 +6,15 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from installer.lab.processes import Process, is_running, load_processes, save_processes
-from installer.lab.rack import Rack, RackMachine
-from installer.lab.rack_file import load_rack
 from installer.model.problems import RackstrapError
 
 LONGEST_SOCKET = 107  # bytes of sun_path without its end (unix(7))
 CHECKOUT = Path(__file__).parents[2]
+if TYPE_CHECKING:  # `lab run` starts before every command: it needs no parser of racks
+    from installer.lab.rack import Rack, RackMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Home:
 
     def load(self) -> Rack:
         """The rack that was set up here last. Raises RackstrapError when there was none."""
+        from installer.lab.rack_file import load_rack
+
         if not self.rack_file.exists():
             raise RackstrapError(f"no rack was ever set up in {self.folder}", "rackstrap lab up [FILE] [--dir DIR]")
         return load_rack(self.rack_file)
@@ -63,11 +66,15 @@ class Home:
 
     def has_claim(self, name: str, inode: int) -> bool:
         """Whether the namespace of this name and inode was made by this rack."""
+        return bool(inode) and self.find_claim() in {(name, 0), (name, inode)}
+
+    def find_claim(self) -> tuple[str, int] | None:
+        """Name and inode of the namespace that this rack made since the host came up, there or not."""
         try:
             claim = json.loads(self.claim.read_text())
-            return bool(claim["name"] == name and claim["inode"] in {0, inode} and claim["boot"] == find_boot())
+            return (str(claim["name"]), int(claim["inode"])) if claim["boot"] == find_boot() else None
         except (OSError, ValueError, KeyError, TypeError):
-            return False
+            return None
 
 
 def find_boot() -> str:

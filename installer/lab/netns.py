@@ -8,9 +8,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from installer.lab.rack import Rack
 from installer.model.problems import RackstrapError
+
+if TYPE_CHECKING:
+    from installer.lab.rack import Rack
 
 NAMES = Path("/run/netns")
 

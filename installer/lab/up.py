@@ -178,7 +178,7 @@ def run_down(home: Home) -> list[int]:
     lldp.run_clean(rack.name)
     inode = netns.find_namespace(rack.name)
     strangers = []
-    if inode and home.has_claim(rack.name, inode):
+    if home.has_claim(rack.name, inode):
         strangers = netns.find_inhabitants(rack.name)
         netns.run_ip("netns", "delete", rack.name)
     home.claim.unlink(missing_ok=True)
@@ -200,5 +200,5 @@ def find_status(home: Home) -> dict[str, Any]:
         }
         row |= {"pid": process.pid if process else None, "bmc": str(machine.bmc.address) if machine.bmc else ""}
         rows.append(row | {"macs": [nic.mac for nic in machine.nics], "console": str(home.console_log(machine.name))})
-    is_up = bool(inode) and home.has_claim(rack.name, inode)
+    is_up = home.has_claim(rack.name, inode)
     return {"name": rack.name, "dir": str(home.folder), "up": is_up, "admin": str(rack.admin), "machines": rows}

@@ -7,10 +7,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from installer.lab.home import Home, find_base, find_home, make_home
-from installer.lab.rack import RackMachine
 from installer.model.problems import RackstrapError
+
+if TYPE_CHECKING:
+    from installer.lab.rack import RackMachine
 
 DEMO = Path(__file__).parent / "demo.yaml"
 
@@ -84,10 +87,9 @@ def _run_run(args: argparse.Namespace) -> int:
     from installer.lab.netns import find_namespace, make_inside
 
     home = find_home(args.dir)
-    name = home.load().name
-    inode = find_namespace(name)
-    if not inode or not home.has_claim(name, inode):
-        raise RackstrapError(f"rack {name} is not up", f"rackstrap lab up {home.rack_file} --dir {home.folder}")
+    name = (home.find_claim() or ("", 0))[0]
+    if not name or not home.has_claim(name, find_namespace(name)):
+        raise RackstrapError(f"the rack in {home.folder} is not up", f"rackstrap lab up [FILE] --dir {home.folder}")
     words = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not words:
         raise RackstrapError("no command given", "rackstrap lab run -- COMMAND …")

@@ -18,6 +18,7 @@ from installer.site.check_roles import check_roles
 from installer.site.check_services import check_services
 from installer.site.findings import Findings
 from installer.site.load import LoadedSite
+from installer.site.tree import Path
 
 
 def check_site(
@@ -35,14 +36,21 @@ def check_site(
     site = loaded.site
     if site is None:
         return loaded.problems
-    findings = Findings(loaded.document, list(loaded.problems))
+    findings = Findings(loaded.document)
     for check in (check_names, check_access, check_networks, check_addresses, check_services, check_disks, check_nodes):
         check(site, findings)
     if roles is not None:
         check_roles(site, roles, findings)
     if machines:
         check_machines(site, machines, are_all, findings)
-    return tuple(sorted(findings.problems, key=lambda p: (p.place.line, p.place.column)))
+    unclear = {problem.place.path[:-1] for problem in loaded.problems}
+    problems = [*loaded.problems, *(p for p in findings.problems if find_written(p.place.path, loaded) not in unclear)]
+    return tuple(sorted(problems, key=lambda p: (p.place.line, p.place.column)))
+
+
+def find_written(path: Path, loaded: LoadedSite) -> Path:
+    """The part of a key path that is written in the file. Where an unknown key stands, what is missing is no news."""
+    return next((path[:n] for n in range(len(path), -1, -1) if path[:n] in loaded.document.values), ())
 
 
 def has_errors(problems: Collection[Problem]) -> bool:

@@ -23,6 +23,7 @@ KEY_TYPES: Final = (
     "ssh-rsa",
 )
 KEY_HINT: Final = "paste one whole line of a .pub file: ssh-ed25519 AAAA… name"
+NEW_KEY_HINT: Final = "make a new one: ssh-keygen -t ed25519"
 
 _SALT = "[./0-9A-Za-z]"
 # crypt(5) of libxcrypt: the methods that it calls strong.
@@ -44,12 +45,12 @@ def check_access(site: Site, findings: Findings) -> None:
     for index, line in enumerate(site.access.ssh_keys):
         path: Path = ("access", "ssh_keys", index)
         wrong, hint = find_key_fault(line)
-        body = next((word for word in line.split() if word.startswith("AAAA")), line)
         if wrong:
             findings.error(path, wrong, hint)
-        elif body in seen:
+            continue
+        body = next(word for word in line.split() if word.startswith("AAAA"))
+        if seen.setdefault(body, index) != index:
             findings.warn(path, f"this SSH key is number {seen[body] + 1} of the list too", "remove one of them")
-        seen.setdefault(body, index)
     for path, line in find_role_keys(site.roles, ("roles",)):
         wrong, hint = find_key_fault(line)
         if wrong:
@@ -89,7 +90,7 @@ def find_key_fault(line: str) -> tuple[str, str]:
         return _find_kind_fault(words)
     fault = _find_blob_fault(words[kind_at], words[kind_at + 1] if len(words) > kind_at + 1 else "")
     if fault:
-        return fault, KEY_HINT
+        return fault, NEW_KEY_HINT if "bits" in fault else KEY_HINT
     try:
         parse_ssh_key(line)
     except ValueError:
@@ -99,7 +100,7 @@ def find_key_fault(line: str) -> tuple[str, str]:
 
 def _find_kind_fault(words: list[str]) -> tuple[str, str]:
     if any(word in ("ssh-dss", "ssh-dsa") for word in words):
-        return "DSA keys are no longer accepted by OpenSSH", "make a new one: ssh-keygen -t ed25519"
+        return "DSA keys are no longer accepted by OpenSSH", NEW_KEY_HINT
     return "this SSH key names no known type", KEY_HINT
 
 

@@ -48,6 +48,7 @@ def _check_admin(site: Site, network: Network, findings: Findings) -> None:
     if own and not is_within(address, own):
         message = f"the admin node's address {address} is outside the range admin ({own.first}-{own.last})"
         findings.error(path, message, f"write {own.first}, or widen the range")
+        return
     _check_foreign_ranges(site, address, path, findings, what="the admin node's address", own="admin")
 
 

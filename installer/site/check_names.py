@@ -45,7 +45,7 @@ def check_label(text: str, path: Path, what: str, findings: Findings) -> bool:
     hint = LABEL_HINT
     if what == "host name" and "." in text and all(LABEL.fullmatch(part) for part in text.split(".")):
         hint = f"write {text.split('.', maxsplit=1)[0]}; the domain is added by itself"
-    findings.error(path, f"{what} {shown(text)} is not a host name", hint)
+    findings.error(path, f"{what} {shown(text)} cannot be used", hint)
     return False
 
 

@@ -167,13 +167,13 @@ def _check_conduits(site: Site, findings: Findings) -> None:
 
 
 def _check_vlans(site: Site, findings: Findings) -> None:
-    """On the same cards, each VLAN id, and no VLAN, is one network's only, unless the two share their subnet."""
+    """On the same cards, each VLAN id, and no VLAN, is one network's only; floating is a part of public, bmc may be of admin."""
     nics = {conduit.name: conduit.nics for conduit in site.conduits}
     seen: dict[tuple[tuple[str, ...], int | None], Network] = {}
     for network in site.networks:
         wire = (nics.get(network.conduit, (network.conduit,)), network.vlan)
         other = seen.setdefault(wire, network)
-        if other is network or _may_share(other, network):
+        if other is network or {other.name, network.name} in ({"admin", "bmc"}, {"public", "floating"}):
             continue
         if network.vlan is None:
             message = f"{network.name} and {other.name} are both untagged on the same network cards"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from installer.site.scalars import (
     AddressText,
@@ -154,8 +154,10 @@ def _erase_word(value: Any) -> Any:
     return "no" if value is False else value
 
 
+ERASE_WORDS = WithJsonSchema({"enum": ["no", "blank", False]})
 EraseValue = Annotated[
-    Annotated[Literal["no", "blank"], BeforeValidator(_erase_word), Tag("word")] | Annotated[list[EraseSection], Tag("list")],
+    Annotated[Literal["no", "blank"], BeforeValidator(_erase_word), ERASE_WORDS, Tag("word")]
+    | Annotated[list[EraseSection], Tag("list")],
     Discriminator(_erase_kind),
 ]
 

@@ -130,6 +130,8 @@ def _explain_choice(path: Path, expected: str, given: Any, value: str) -> tuple[
     name = _name(path)
     if name == "rackstrap":
         return f"rackstrap is {value}: this release reads format 1", "write rackstrap: 1"
+    if name == "erase":
+        return f"erase is {value}", "write no, blank (disks without any signature), or a list: - {machine: …, disks: […]}"
     near = difflib.get_close_matches(str(given), words, 1)
     choice = f"did you mean {near[0]}? Choose" if near else "choose"
     return f"{name} is {value}", f"{choice} from {', '.join(words)}"
@@ -150,7 +152,7 @@ _EXAMPLES = {
     "admin": "admin: {address: 192.168.124.10}",
     "address": "address: 192.168.124.10",
     "match": "match: {serial: ABC123}",
-    "nics": "nics: [?1g1]",
+    "nics": 'nics: ["?1g1"]',
     "machine": "machine: ABC123",
     "disks": "disks: [wwn-0x5000c500a1b2c3d4]",
 }

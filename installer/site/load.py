@@ -20,9 +20,12 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LoadedSite:
-    """A site file as read. `site` is None when its shape is wrong; `problems` then says where."""
+    """A site file as read. `site` is None when its shape is wrong; `problems` then says where.
 
-    site: Site | None
+    Its repr shows problems alone: a file that is wrong may hold a password or a private key in any place.
+    """
+
+    site: Site | None = field(repr=False)
     problems: tuple[Problem, ...]
     document: Document = field(repr=False)
 
@@ -57,18 +60,22 @@ def parse_site(content: bytes, file: str) -> LoadedSite:
         place = Place((), file, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
         problem = Problem(place, f"byte 0x{content[error.start]:02X} is not UTF-8", "save the file as UTF-8 text")
         return LoadedSite(None, (problem,), Document(file, ""))
+    site, document, problems = _parse_text(text, file)
+    return LoadedSite(site, tuple(sorted(problems, key=lambda p: (p.place.line, p.place.column))), document)
+
+
+def _parse_text(text: str, file: str) -> tuple[Site | None, Document, list[Problem]]:
     document, problems = parse_tree(text, file)
     if document.data is None or not isinstance(document.data, dict):
         if not problems:
             problems = [Problem(Place((), file, 1, 1), "the file holds no keys", "begin with rackstrap: 1")]
-        return LoadedSite(None, tuple(problems), document)
+        return None, document, problems
     parsed, refused = _parse_document(document)
     problems += refused
     if parsed is None:
-        return LoadedSite(None, tuple(problems), document)
+        return None, document, problems
     site, unmade = make_site(parsed, document)
-    problems += unmade
-    return LoadedSite(site, tuple(problems), document)
+    return site, document, [*problems, *unmade]
 
 
 def _parse_document(document: Document) -> tuple[SiteDocument | None, list[Problem]]:

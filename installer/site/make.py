@@ -133,7 +133,7 @@ def _make_disk(section: DiskSection) -> DiskChoice:
     return DiskChoice(
         by_id=tuple(name.removeprefix("/dev/disk/by-id/") for name in section.by_id),
         serial=tuple(section.serial),
-        wwn=tuple(section.wwn),
+        wwn=tuple(name.lower() for name in section.wwn),
         path=tuple(name.removeprefix("/dev/disk/by-path/") for name in section.path),
         smallest=smallest,
         largest=section.largest,

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from installer.model.site import Address, Subnet
 from installer.site.addresses import UnreadableError, parse_address, parse_subnet, shown
@@ -101,8 +102,14 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) or hasattr(value, "written") else value
 
 
-def _as_mapping(value: Any) -> Any:
-    return {} if value is None else value
+class _MayBeEmpty:
+    """A section whose key stands there without a value is an empty one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(lambda value: {} if value is None else value, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"type": "null"}]}
 
 
 OneOrMoreWords = Annotated[
@@ -115,4 +122,4 @@ OneOrMoreMembers = Annotated[
     BeforeValidator(_as_list),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
-EmptyMapping = BeforeValidator(_as_mapping)
+EmptyMapping: Final = _MayBeEmpty()

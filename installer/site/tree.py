@@ -164,7 +164,7 @@ class _Builder:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             words = " ".join(str(error.problem or error.context or "it cannot be read").split())
-            self._report(line, column, f"this is not YAML: {words}", "check indentation, colons, quotes and brackets here")
+            self._report(line, column, f"this is not YAML: {words[:200]}", _find_hint(words))
             return None
         except YAMLError as error:
             self._report(1, 1, f"this is not YAML: {' '.join(str(error).split())[:120]}", "write it as plain UTF-8 text")
@@ -270,9 +270,28 @@ class _Builder:
         if key in parent.node.value:
             first = parent.node.value[key][0]
             self._report(line, column, f"the key `{key[:60]}` is here twice (first on line {first[0]})", "keep one of them")
-        else:
+        elif key != "<<":
             parent.node.value[key] = ((line, column), node)
         return True
+
+
+_HINTS: Final = {
+    "'\\t'": "indent with spaces, not with tabs",
+    "node content, but found '?'": 'within [ ] and { }, put names like "?1g1" in quotes',
+    "'@'": "put a value that begins with @ in quotes",
+    "'`'": "put a value that begins with ` in quotes",
+    "'%'": "put a value that begins with % in quotes",
+    "mapping values are not allowed": "put a value that holds `: ` in quotes, or check the indentation",
+    "while scanning a quoted scalar": "close the quotes",
+    "unexpected end of stream": "close the quotes",
+    "expected ',' or": "close the bracket, or put a comma between the values",
+    "expected <block end>": "indent the keys of one section alike",
+    "could not find expected ':'": "write a colon and a space after the key",
+}
+
+
+def _find_hint(words: str) -> str:
+    return next((hint for part, hint in _HINTS.items() if part in words), "check indentation, colons, quotes and brackets here")
 
 
 def _events(text: str) -> Iterator[Event]:

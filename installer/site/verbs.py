@@ -77,8 +77,8 @@ def load_machines(files: Sequence[str]) -> dict[str, Machine]:
                 f"{file} cannot be understood: {error}", "make it again with `rackstrap probe --record`"
             ) from error
         key = make_machine_id(machine)
-        while key in machines:
-            key += "+"
+        if key in machines:
+            raise RackstrapError(f"{file} is a machine that was given already", "give each machine's recording once")
         machines[key] = machine
     return machines
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, Template
@@ -39,7 +41,7 @@ class BaseFiles:
     _words: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        environment = make_environment(self.role.folder / "templates")
+        environment = _load_environment(self.role.folder / "templates")
         self._templates = {name: environment.get_template(name) for name in ("hostname.j2", "hosts.j2")}
         self.accounts = make_accounts(self.site, self.role)
         admin = {
@@ -59,6 +61,12 @@ class BaseFiles:
             NodeFile("/etc/hosts", self._templates["hosts.j2"].render(words)),
         )
         return tuple(sorted((*own, *self._shared, *render_networkd(network)), key=lambda file: file.path))
+
+
+@cache
+def _load_environment(folder: Path) -> Environment:
+    """Compiled templates last as long as the process: apply plans again whenever something has happened."""
+    return make_environment(folder)
 
 
 def make_accounts(site: Site, role: Role) -> tuple[Account, ...]:

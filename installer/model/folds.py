@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from installer.model import fold_steps
 from installer.model.events import Event, Happened
-from installer.model.ledger import BmcEntry, Consent, Installed, Ledger, MachineEntry, StepEntry
+from installer.model.ledger import BmcEntry, Consent, Installed, Ledger, MachineEntry
 from installer.model.orders import ChosenDisk
 from installer.model.plan import StepKey
 
@@ -217,71 +218,6 @@ def _power_set(ledger: Ledger, event: Event) -> None:
     ledger.change(event.host, boot_expected=event.data["power"] != "off")
 
 
-def _step_started(ledger: Ledger, event: Event) -> None:
-    key = StepKey(event.host, event.data["name"])
-    old = ledger.steps.get(key, StepEntry())
-    ledger.steps[key] = replace(old, id=event.data["id"], attempts=int(event.data["attempt"]), started_at=event.at, waits_for="")
-
-
-def _step_done(ledger: Ledger, event: Event) -> None:
-    key = StepKey(event.host, event.data["name"])
-    old = ledger.steps.get(key, StepEntry())
-    ledger.steps[key] = replace(
-        old,
-        id=event.data["id"],
-        done_id=event.data["id"],
-        done_seq=event.id,
-        failed="",
-        waits_for="",
-        attempts=0,
-        seconds=float(event.data.get("seconds", 0)),
-    )
-
-
-def _step_failed(ledger: Ledger, event: Event) -> None:
-    key = StepKey(event.host, event.data["name"])
-    old = ledger.steps.get(key, StepEntry())
-    attempts = int(event.data["attempt"])
-    ledger.steps[key] = replace(
-        old, id=event.data["id"], failed=event.data["reason"], failed_seq=event.id, attempts=attempts, waits_for=""
-    )
-
-
-def _step_waited(ledger: Ledger, event: Event) -> None:
-    key = StepKey(event.host, event.data["name"])
-    ledger.steps[key] = replace(ledger.steps.get(key, StepEntry()), waits_for=event.data["for"])
-
-
-def _order_given(ledger: Ledger, event: Event) -> None:
-    ledger.change(event.host, order=dict(event.data), order_failed="")
-
-
-def _order_done(ledger: Ledger, event: Event) -> None:
-    entry = ledger.machines.get(event.host)
-    if entry is not None:
-        order = None if _is_open(entry, event) else entry.order
-        ledger.change(event.host, order=order, orders_done=(*entry.orders_done, event.data["order"]))
-
-
-def _order_failed(ledger: Ledger, event: Event) -> None:
-    """The end of an order that another has replaced says nothing about the new one."""
-    entry = ledger.machines.get(event.host)
-    if entry is not None and _is_open(entry, event):
-        ledger.change(event.host, order=None, order_failed=event.data["reason"])
-
-
-def _is_open(entry: MachineEntry, event: Event) -> bool:
-    return entry.order is not None and entry.order.get("order") == event.data["order"]
-
-
-def _asked(ledger: Ledger, event: Event) -> None:
-    ledger.asked[event.data["request"]] = {**event.data, "host": event.host, "at": event.at}
-
-
-def _answered(ledger: Ledger, event: Event) -> None:
-    ledger.asked.pop(event.data["request"], None)
-
-
 FOLDS: Final[Mapping[Happened, Callable[[Ledger, Event], None]]] = {
     Happened.SITE_APPLIED: _site_applied,
     Happened.SERVICE_STARTED: _service_started,
@@ -309,13 +245,13 @@ FOLDS: Final[Mapping[Happened, Callable[[Ledger, Event], None]]] = {
     Happened.NODE_RESET: _reset,
     Happened.REINSTALL_ASKED: _reinstall,
     Happened.POWER_SET: _power_set,
-    Happened.STEP_STARTED: _step_started,
-    Happened.STEP_DONE: _step_done,
-    Happened.STEP_FAILED: _step_failed,
-    Happened.STEP_WAITED: _step_waited,
-    Happened.ORDER_GIVEN: _order_given,
-    Happened.ORDER_DONE: _order_done,
-    Happened.ORDER_FAILED: _order_failed,
-    Happened.ASKED: _asked,
-    Happened.ANSWERED: _answered,
+    Happened.STEP_STARTED: fold_steps.fold_step_started,
+    Happened.STEP_DONE: fold_steps.fold_step_done,
+    Happened.STEP_FAILED: fold_steps.fold_step_failed,
+    Happened.STEP_WAITED: fold_steps.fold_step_waited,
+    Happened.ORDER_GIVEN: fold_steps.fold_order_given,
+    Happened.ORDER_DONE: fold_steps.fold_order_done,
+    Happened.ORDER_FAILED: fold_steps.fold_order_failed,
+    Happened.ASKED: fold_steps.fold_asked,
+    Happened.ANSWERED: fold_steps.fold_answered,
 }

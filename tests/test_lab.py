@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from installer.lab import bmc, lldp, netns
@@ -228,6 +229,18 @@ def lab(tmp_path: Path) -> Iterator[RackstrapLab]:
     run_lab("down")
 
 
+def leave_console(folder: Path) -> int:
+    """Attach at a terminal, see the machine speak, leave by Ctrl-]; the exit code."""
+    screen = pexpect.spawn(sys.executable, ["-m", "installer.cli", "lab", "console", "--dir", str(folder), "m1"], timeout=30)
+    screen.expect("attached; Ctrl-] leaves")
+    screen.expect(r"[.a-z]")
+    screen.send(b"\x1d")
+    screen.expect(pexpect.EOF)
+    screen.close()
+    assert screen.exitstatus is not None
+    return screen.exitstatus
+
+
 def wait_for(text: str, log: Path, wait_s: float) -> bool:
     until = time.monotonic() + wait_s
     while time.monotonic() < until:
@@ -253,6 +266,7 @@ def test_up_power_console_pull_down(lab: RackstrapLab, tmp_path: Path) -> None:
     assert "SeaBIOS" in lab("console", "m1", "--log").stdout
     assert lab("screen", "m1", str(tmp_path / "screen.png")).returncode == 0
     assert (tmp_path / "screen.png").read_bytes().startswith(b"\x89PNG")
+    assert leave_console(folder) == 0
     status = json.loads(lab("status", "--json").stdout)
     machine = find_process(status["machines"][0]["pid"])
     assert machine is not None

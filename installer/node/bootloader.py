@@ -30,6 +30,7 @@ def render_default_grub(ids: VolumeIds, consoles: Sequence[str], firmware: Liter
     lines = [
         "GRUB_DEFAULT=0",
         "GRUB_TIMEOUT=1",
+        "GRUB_TIMEOUT_STYLE=hidden",
         "GRUB_DISTRIBUTOR=Debian",
         "GRUB_CMDLINE_LINUX_DEFAULT=quiet",
         f'GRUB_CMDLINE_LINUX="{render_kernel_words(ids, consoles)}"',
@@ -52,7 +53,7 @@ def render_grub_cfg(ids: VolumeIds, consoles: Sequence[str], kernel: str) -> str
             "  terminal_input console serial\n  terminal_output console serial\nfi\n"
         )
     return (
-        "set default=0\nset timeout=1\n"
+        "set default=0\nset timeout_style=hidden\nset timeout=1\n"
         f"{terminal}"
         "menuentry 'Debian GNU/Linux' {\n"
         f"  search --no-floppy --fs-uuid --set=root {ids.root}\n"

@@ -11,7 +11,7 @@ from uuid import uuid4
 from installer.model.orders import NodeFile
 from installer.node.bootloader import find_kernel, render_default_grub, render_grub_cfg
 from installer.node.job import Job
-from installer.node.layout import render_fstab, render_mdadm_conf
+from installer.node.layout import render_fat_uuid, render_fstab, render_mdadm_conf
 from installer.node.place import render_installed
 from installer.node.programs import run_program
 from installer.node.tree import write_file
@@ -29,6 +29,8 @@ def make_system_files(job: Job, kernel: str) -> tuple[NodeFile, ...]:
         NodeFile("/etc/machine-id", f"{uuid4().hex}\n", 0o444),
         NodeFile("/etc/fstab", render_fstab(ids)),
         NodeFile("/etc/mdadm/mdadm.conf", render_mdadm_conf(ids)),
+        NodeFile("/etc/default/locale", "LANG=C.UTF-8\n"),
+        NodeFile("/etc/rackstrap/esps", "".join(f"{render_fat_uuid(esp)}\n" for esp in ids.esps)),
         NodeFile("/etc/lvm/lvmlocal.conf", "activation {\n\tauto_activation_volume_list = []\n}\n"),
         NodeFile("/etc/default/grub", render_default_grub(ids, spec.consoles, job.firmware)),
         NodeFile("/boot/grub/grub.cfg", render_grub_cfg(ids, spec.consoles, kernel), 0o600),

@@ -112,7 +112,7 @@ def render_fstab(ids: VolumeIds) -> str:
 
 def render_mdadm_conf(ids: VolumeIds) -> str:
     """Nothing is assembled that Rackstrap did not make: half an old mirror on a data disk stays as it is."""
-    own = f"ARRAY /dev/md/rackstrap-root metadata=1.2 UUID={ids.mdadm_uuid} name=any:rackstrap-root\n" if ids.array else ""
+    own = f"ARRAY /dev/md/rackstrap-root metadata=1.2 UUID={ids.mdadm_uuid}\n" if ids.array else ""
     return f"HOMEHOST <ignore>\nMAILADDR root\n{own}AUTO -all\n"
 
 

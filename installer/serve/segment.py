@@ -78,7 +78,7 @@ def find_port_holders(address: Address) -> list[PortHolder]:
     taken: dict[tuple[str, int], str] = {}
     for protocol in ("tcp", "udp"):
         for name in (protocol, f"{protocol}6"):
-            table = Path(f"/proc/self/net/{name}")
+            table = Path(f"/proc/thread-self/net/{name}")
             rows = table.read_text(encoding="ascii").splitlines()[1:] if table.exists() else []
             taken |= {(protocol, port): inode for port, inode in parse_sockets(rows, address, is_tcp=protocol == "tcp")}
     owners = find_socket_owners(set(taken.values())) if any((p, n) in taken for p, n, _ in PORTS) else {}
@@ -150,10 +150,11 @@ def find_dhcp_server(interface: str, own: Address, probe_for_s: float = PROBE_FO
 
 
 def _open_packets(interface: str) -> socket.socket:
+    packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
     try:
-        packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
         packets.bind((interface, _ETH_P_IP))
     except OSError as error:
+        packets.close()
         raise RackstrapError(
             f"cannot listen on {interface}: {os.strerror(error.errno or 0)}", "name one with --interface"
         ) from error

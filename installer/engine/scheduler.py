@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from installer.engine.effects import Effects, Facts, StepError, commit, is_gate, is_watching, run_actions, tell_wait
+from installer.engine.effects import Effects, Facts, StepError, commit, is_gate, is_reached, is_watching, run_actions, tell_wait
 from installer.engine.graph import Graph, make_graph, make_removals
 from installer.model.events import Event, Happened
 from installer.model.plan import Step, StepKey, WaitFor
@@ -78,7 +78,8 @@ class Scheduler:
 
     def is_settled(self) -> bool:
         """Whether nothing is left that can go on without a person."""
-        return all(is_gate(run.step) for run in self.running.values())
+        known = self.facts.known
+        return all(is_gate(run.step) and not is_reached(run.step, known) for run in self.running.values())
 
     def cancel(self) -> None:
         """End every task: what was under way is done again by the next apply."""

@@ -27,6 +27,7 @@ from installer.plan.layout import check_layout
 from installer.plan.links import make_node_network
 from installer.plan.match import Matches, check_matches, find_bmcs, find_matches, identity_keys
 from installer.plan.names import give_names
+from installer.plan.options import find_given
 from installer.plan.placement import place_roles
 from installer.plan.roles import Role
 from installer.plan.steps import make_rediscover_id
@@ -127,7 +128,7 @@ def _make_wish(site: Site, draft: _Draft, placed: Sequence[str], roles: Mapping[
 
 def find_networks(role: Role, site: Site) -> tuple[str, ...]:
     """The networks that a node joins for this role: those it names, and those of its option `networks`."""
-    extra = role.settings(site.roles.get(role.name, {})).get("networks")
+    extra = role.settings(find_given(role.name, site.roles)).get("networks")
     return (*role.networks, *(str(name) for name in extra if isinstance(name, str))) if isinstance(extra, list) else role.networks
 
 
@@ -152,8 +153,12 @@ class _Deciding:
         self.shared = find_shared_wwns(self.machines.values())
         self.least_bytes = make_least_bytes(self.place.image, Layout())
         self.file_consents = make_file_consents(self.site, self.machines)
-        if "base" in self.roles:
+        if "base" not in self.roles:
+            return
+        try:
             self.base = BaseFiles(self.site, self.roles["base"])
+        except RenderRefused as error:
+            self.problems.append(Problem(Place(("roles", "base")), error.message, error.hint))
 
     def finish(self, draft: _Draft, placed: tuple[str, ...], why: Mapping[str, str], addresses: Mapping[str, str]) -> Decided:
         before = len(self.problems)
@@ -164,7 +169,7 @@ class _Deciding:
         consent = self._find_consent(draft, disks)
         chosen = self._allow(draft, consent, disks)
         files = self._render(draft, network)
-        blocked = any(problem.severity == "error" for problem in self.problems[before:]) or rule is None or ADMIN not in addresses
+        blocked = any(problem.severity == "error" for problem in self.problems[before:]) or rule is None or not files
         return Decided(
             name=draft.name,
             rule=draft.rule,

@@ -13,6 +13,7 @@ from jinja2 import Environment, Template
 from installer.model.network import NodeNetwork
 from installer.model.orders import NodeFile
 from installer.model.site import Site, Value
+from installer.plan.options import find_given
 from installer.plan.roles import Role
 from installer.render.environment import make_environment
 from installer.render.networkd import render_networkd
@@ -71,7 +72,7 @@ def _load_environment(folder: Path) -> Environment:
 
 def make_accounts(site: Site, role: Role) -> tuple[Account, ...]:
     """Root with the site's keys, then the users of role `base`. One who is named root gets more keys for root."""
-    users = role.settings(site.roles.get(role.name, {})).get("users") or []
+    users = role.settings(find_given(role.name, site.roles)).get("users") or []
     accounts = [Account(ROOT, site.access.ssh_keys)]
     for user in users if isinstance(users, list) else ():
         if isinstance(user, dict):
@@ -85,7 +86,7 @@ def _render_shared(environment: Environment, site: Site, role: Role, accounts: S
     def render(template: str, **words: object) -> str:
         return environment.get_template(template).render(words)
 
-    settings = role.settings(site.roles.get(role.name, {}))
+    settings = role.settings(find_given(role.name, site.roles))
     ntp = _texts(settings.get("ntp")) or site.services.ntp
     resolver = _texts(settings.get("resolver")) or (str(site.admin.address),)
     search = _texts(settings.get("search")) or (site.domain,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
@@ -30,26 +30,36 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def check_options(site_roles: Mapping[str, Mapping[str, Value]], roles: Mapping[str, Role]) -> list[Problem]:
-    """Options of roles that the site sets and that do not exist, or have a value of another type or range.
+def find_given(name: str, site_roles: Mapping[str, Mapping[str, Value]]) -> dict[str, Value]:
+    """What the site sets for a role: what stands under its family (`swift` for swift-proxy), then under its own name."""
+    return {**site_roles.get(find_family(name), {}), **site_roles.get(name, {})}
 
-    A key of `site_roles` that is no role is left to the check of role names.
+
+def find_family(name: str) -> str:
+    """The word that the roles of one service share: what comes before the first hyphen."""
+    return name.partition("-")[0]
+
+
+def check_options(site_roles: Mapping[str, Mapping[str, Value]], roles: Mapping[str, Role]) -> list[Problem]:
+    """Options that the site sets and that do not exist, or have a value of another type or range.
+
+    Under a family's name stands what at least one of its roles has. A key that is neither is left to the check of names.
     """
     problems = []
     for name, given in site_roles.items():
-        role = roles.get(name)
-        for key, value in given.items() if role is not None else ():
+        meant = [roles[name]] if name in roles else [role for role in roles.values() if find_family(role.name) == name]
+        for key, value in given.items() if meant else ():
             place = Place(("roles", name, key))
-            option = role.options.get(key) if role is not None else None
-            if option is None:
-                problems.append(Problem(place, f"role {name} has no option {key}", _suggest(key, role)))
-            else:
-                problems += [Problem(place, f"{key} {message}", hint) for message, hint in check_value(option, value)]
+            options = [role.options[key] for role in meant if key in role.options]
+            if not options:
+                problems.append(Problem(place, f"role {name} has no option {key}", _suggest(key, meant)))
+            wrong = dict.fromkeys(found for option in options for found in check_value(option, value))
+            problems += [Problem(place, f"{key} {message}", hint) for message, hint in wrong]
     return problems
 
 
-def _suggest(key: str, role: Role | None) -> str:
-    names = sorted(role.options) if role is not None else []
+def _suggest(key: str, roles: Sequence[Role]) -> str:
+    names = sorted({name for role in roles for name in role.options})
     close = get_close_matches(key, names, n=1)
     return f"did you mean {close[0]}?" if close else f"it has: {', '.join(names) or 'none'}"
 

@@ -9,7 +9,7 @@ from installer.model.facts import Machine
 from installer.model.ledger import MachineEntry
 from installer.model.problems import Place, Problem
 from installer.model.site import NodeRule, Site
-from installer.plan.options import check_options
+from installer.plan.options import check_options, find_family
 from installer.plan.roles import Hardware, Role, sort_roles
 
 Candidate = tuple[str, NodeRule | None, MachineEntry, Machine | None]
@@ -77,7 +77,7 @@ class _Placing:
 
     def _find_reason(self, role: Role) -> str:
         """Why this role is wanted; "" when it is not."""
-        if role.name in self.site.roles:
+        if role.name in self.site.roles or find_family(role.name) in self.site.roles:
             return "the site file sets its options"
         needing = sorted(other for other in self.holders if role.name in self.roles[other].needs)
         return f"{needing[0]} needs it" if needing else ""

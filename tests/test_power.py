@@ -89,7 +89,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     try:
         run_bmc(home, rack, 0)
         secret = home.secret("m1")
-        power = Ipmi("192.168.124.162", "admin", secret, attempts=2, attempt_s=20)
+        power = Ipmi("192.168.124.162", "admin", secret, attempts=2, back_off_s=0.2, attempt_s=20)
         with inside(rack.name):
             yield Bench(home, power, lambda: run_bmc(home, rack, 0))
     finally:
@@ -210,7 +210,7 @@ def test_the_password_is_in_no_command_line(bench: Bench) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for _ in range(3):
+    for _ in range(2):
         bench.power.set_power("cycle")
     stop.set()
     watcher.join()

@@ -13,21 +13,19 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from installer.model.problems import RackstrapError
 from installer.power.power import BootDevice, PowerState, PowerWish
 from installer.power.secrets import load_secret
-
-BACK_OFF_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ipmi:
     """The machine behind a BMC. `secret` is the file with the password, read anew at each attempt.
 
-    `attempts` new sessions are tried, 2 s, 4 s, … apart; each may take `attempt_s`, in which `settle_s` is how long a
-    power change may take to show.
+    `attempts` new sessions are tried, once, twice, … `back_off_s` apart; each may take `attempt_s`.
+    `settle_s` is how long a power change may take to show.
     """
 
     address: str
@@ -35,6 +33,7 @@ class Ipmi:
     secret: Path
     port: int = 623
     attempts: int = 3
+    back_off_s: float = 2
     attempt_s: float = 60
     settle_s: float = 20
 
@@ -57,7 +56,7 @@ class Ipmi:
         """Run one call in as many new sessions as it is allowed. Nothing is remembered from a failed one."""
         reason = ""
         for attempt in range(self.attempts):
-            time.sleep(BACK_OFF_S * attempt)
+            time.sleep(self.back_off_s * attempt)
             answer = self._run_worker({"call": call, **details})
             if answer.get("ok"):
                 return str(answer.get("value", ""))

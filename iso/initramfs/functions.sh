@@ -86,7 +86,8 @@ run_network() {
         boot=$(find_interface "$MAC")
         # The booting card may have no driver here: after a while, any card with a link will do.
         if [ -n "$boot" ] && [ $((round % 8)) -lt 6 ]; then try=$boot; else try=$(find_interfaces); fi
-        for interface in $try; do ip link set "$interface" up; done
+        # All of them: a link needs seconds to come up, and the agent wants to know which cards have one.
+        for interface in $(find_interfaces); do ip link set "$interface" up; done
         for interface in $try; do
             [ "$(cat "$SYS/class/net/$interface/carrier" 2>/dev/null)" = 1 ] || continue
             udhcpc -q -n -f -i "$interface" -s /etc/udhcpc -t 4 -T 2 -A 1 >/dev/null 2>&1 && break

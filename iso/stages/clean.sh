@@ -19,6 +19,7 @@ rm -f "$tree"/etc/ssh/ssh_host_* "$tree"/var/lib/systemd/random-seed "$tree"/var
 : >"$tree/etc/machine-id"
 : >"$tree/etc/resolv.conf"
 : >"$tree/etc/fstab"
+ln -sf ../proc/self/mounts "$tree/etc/mtab"
 umount "$tree/dev/shm"
 echo rackstrap >"$tree/etc/hostname"
 find "$tree/var/log" -type f -delete

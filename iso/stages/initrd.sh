@@ -18,6 +18,7 @@ chroot "$tree" busybox --list | grep -vx busybox | while read -r name; do ln -sf
 cp -r "$iso/live" "$root/live"
 mask() { mkdir -p "$root/live/etc/$1" && grep -v '^#' "$iso/$2" | while read -r name; do ln -s /dev/null "$root/live/etc/$1/$name"; done; }
 mask systemd/system live-masked.list
+mask udev/rules.d live-rules.list
 
 # mdadm for root on a mirror, with its libraries: the only program here that is not busybox.
 install -m755 "$tree/usr/sbin/mdadm" "$root/bin/mdadm"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,3 +200,18 @@ def test_cases_of_role_base(case: Path) -> None:
     }
     assert {path: file.text for path, file in files.items()} == expected
     assert {path: oct(file.mode) for path, file in files.items()} == json.loads((case / "modes.json").read_text())
+
+
+def test_the_files_of_role_base_are_read_by_their_programs(tmp_path: Path) -> None:
+    case = BUILT_IN / "base" / "cases" / "users" / "files"
+    keys = subprocess.run(
+        ["ssh-keygen", "-lf", case / "home/alice/.ssh/authorized_keys"], capture_output=True, text=True, check=True
+    )
+    assert keys.stdout.split()[2:] == ["alice@lab", "(ED25519)"]
+    sudoers = subprocess.run(
+        ["visudo", "-cf", case / "etc/sudoers.d/rackstrap-alice"], capture_output=True, text=True, check=False
+    )
+    assert sudoers.stdout.endswith("parsed OK\n"), sudoers.stderr
+    shutil.copytree(case, tmp_path, dirs_exist_ok=True)
+    subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path}", "rackstrap-timezone.conf"], check=True)
+    assert (tmp_path / "etc/localtime").readlink() == Path("../usr/share/zoneinfo/Europe/Berlin")

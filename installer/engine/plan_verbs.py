@@ -43,6 +43,7 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
 
 def run_plan(args: argparse.Namespace) -> int:
     """Print the plan. Exit code 1 when the site file or a role has an error, or the plan, which is printed all the same."""
+    from installer.engine.graph import make_graph
     from installer.plan.dump import dump_plan
     from installer.plan.into import save_files
     from installer.plan.plan import make_plan
@@ -61,7 +62,8 @@ def run_plan(args: argparse.Namespace) -> int:
     plan = replace(plan, problems=problems)
     if args.into:
         _say(f"{save_files(plan.files, Path(args.into))} files written to {args.into}")
-    sys.stdout.write(dump_plan(plan) if args.json else render_plan_text(plan))
+    done = make_graph(plan.steps, ledger).done
+    sys.stdout.write(dump_plan(plan) if args.json else render_plan_text(plan, done))
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
 

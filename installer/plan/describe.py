@@ -15,6 +15,7 @@ _TYPES: Final = {
     "zfs_member": "ZFS pool",
     "swap": "swap",
 }
+OWN_INSTALLATION: Final = "an installation of Rackstrap"
 
 
 def describe_holds(disk: Disk) -> tuple[str, ...]:
@@ -26,7 +27,7 @@ def describe_holds(disk: Disk) -> tuple[str, ...]:
     if not phrases:
         phrases = [f"an empty {s.type} partition table" for s in disk.holds]
     if disk.has_own_mark:
-        phrases.insert(0, "an installation of Rackstrap")
+        phrases.insert(0, OWN_INSTALLATION)
     return tuple(dict.fromkeys(phrases))
 
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import Final
 
-from installer.model.plan import DiskPlan, NodePlan, Plan, Step
-from installer.plan.describe import describe_bytes, join_words
+from installer.model.plan import DiskPlan, NodePlan, Plan, Step, StepKey
+from installer.plan.describe import OWN_INSTALLATION, describe_bytes, join_words
 
 WIDTH: Final = 80
 LABEL: Final = 11
 
 
-def render_plan_text(plan: Plan) -> str:
-    """Per node what is written where and what is lost, what it costs, every step with its needs, every problem."""
+def render_plan_text(plan: Plan, done: Container[StepKey] = ()) -> str:
+    """Per node what is written where and what is lost, what it costs, every step with its needs, every problem.
+
+    `done`: the steps that are done already, and are marked so.
+    """
     lines = [f"Site {plan.site}: {_count(len(plan.nodes), 'node')}, {_count(len(plan.steps), 'step')}"]
     for node in plan.nodes:
         lines += ["", *_node_lines(node)]
-    lines += ["", *_total_lines(plan.nodes), "", "Steps", *(line for step in plan.steps for line in _step_lines(step))]
+    lines += [
+        "",
+        *_total_lines(plan.nodes),
+        "",
+        "Steps",
+        *(line for step in plan.steps for line in _step_lines(step, step.key in done)),
+    ]
     if plan.problems:
         lines += ["", "Problems"]
         for problem in plan.problems:
@@ -55,7 +64,13 @@ def _disk_lines(node: NodePlan) -> Iterator[str]:
     if node.mirror:
         yield from _row("", "the two become a mirror")
     if node.disks and not node.begun:
-        yield from _row("consent", node.consent or f"not given yet: `rackstrap node allocate {node.name} --erase`")
+        yield from _row("consent", node.consent or f"not given yet: `{_find_verb(node)}`")
+
+
+def _find_verb(node: NodePlan) -> str:
+    """The command that gives consent: disks that Rackstrap installed are erased by `reinstall` alone."""
+    is_own = any(OWN_INSTALLATION in disk.holds for disk in node.disks)
+    return f"rackstrap node reinstall {node.name}" if is_own else f"rackstrap node allocate {node.name} --erase"
 
 
 def _describe_disk(disk: DiskPlan) -> str:
@@ -75,9 +90,9 @@ def _total_lines(nodes: Sequence[NodePlan]) -> list[str]:
     )
 
 
-def _step_lines(step: Step) -> list[str]:
+def _step_lines(step: Step, is_done: bool) -> list[str]:
     needs = f" (needs {', '.join(str(need) for need in step.needs)})" if step.needs else ""
-    mark = " [erases]" if step.destructive else ""
+    mark = " [done]" if is_done else " [erases]" if step.destructive else ""
     return _fold("  ", f"{step.key}: {step.title}{mark}{needs}", "    ")
 
 

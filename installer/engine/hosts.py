@@ -6,13 +6,13 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from installer.engine.conditions import is_met
 from installer.engine.effects import Condition, Facts, StepError, commit, tell_wait
-from installer.engine.ordering import run_order
+from installer.engine.ordering import Patience, run_order
 from installer.engine.waits import Waits
 from installer.model.events import Event, Happened
 from installer.model.ledger import BmcEntry
@@ -30,6 +30,7 @@ class LiveEffects:
     waits: Waits
     pool: ThreadPoolExecutor
     make_power: Callable[[BmcEntry], Power]
+    patience: Patience = field(default_factory=Patience)
 
     async def write_file(self, action: WriteFile) -> None:
         loop = asyncio.get_running_loop()

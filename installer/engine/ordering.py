@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from dataclasses import asdict
-from typing import Final, Protocol
+from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from installer.engine.conditions import Known, is_discovered, is_unpacked
 from installer.engine.effects import Condition, Facts, StepError, commit, tell_wait
@@ -15,8 +15,17 @@ from installer.model.ledger import MachineEntry
 from installer.model.orders import InstallSpec
 from installer.model.plan import OrderNode, SetPower, Step
 
-SILENT_AT_FIRST_S: Final = 60.0  # an agent polls every 25 s: it has seen its order and said so
-SILENT_AT_WORK_S: Final = 300.0  # making filesystems on large, slow disks says nothing for a while
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an agent may say nothing before its machine is taken for dead.
+
+    An agent polls every 25 s, so at first it has soon seen its order and said so. Making filesystems on large, slow
+    disks says nothing for a while.
+    """
+
+    at_first_s: float = 60.0
+    at_work_s: float = 300.0
 
 
 class Reach(Protocol):
@@ -24,6 +33,9 @@ class Reach(Protocol):
 
     @property
     def facts(self) -> Facts: ...
+
+    @property
+    def patience(self) -> Patience: ...
 
     async def set_power(self, action: SetPower, step: Step) -> None: ...
 
@@ -136,7 +148,8 @@ async def _is_ended(node: str, order: str, reach: Reach) -> bool:
         entry = find_entry(node, reach.facts.known)
         row = reach.facts.progress().get(entry.id)
         heard = max(started, row.at if row is not None else 0.0)
-        silent_s = SILENT_AT_WORK_S if row is not None and row.at > started else SILENT_AT_FIRST_S
+        is_at_work = row is not None and row.at > started
+        silent_s = reach.patience.at_work_s if is_at_work else reach.patience.at_first_s
         left_s = heard + silent_s - time.time()
         if left_s <= 0:
             return False

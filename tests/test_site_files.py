@@ -16,9 +16,9 @@ from installer.model.problems import RackstrapError
 from installer.model.site import DiskChoice, EraseEntry, Match, Range
 from installer.plan.roles import load_roles
 from installer.site import check_site, edit_site, load_site
+from installer.site.core_schema import make_plain
 from installer.site.load import MAX_BYTES
 from installer.site.schema import make_schema
-from installer.site.tree import make_plain
 from installer.site.verbs import render_problem
 
 HERE = Path(__file__).parent / "sites"
@@ -209,3 +209,20 @@ def test_the_verb_gives_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_verb_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schema"]) == 0
     assert json.loads(capsys.readouterr().out) == make_schema()
+
+
+def test_the_verb_looks_at_the_credentials_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site, table, secret = tmp_path / "site.yaml", tmp_path / "bmc.csv", tmp_path / "secret"
+    site.write_text(next(p for p in EXAMPLES if p.stem == "minimal").read_text() + "discovery: {credentials: bmc.csv}\n")
+    assert run(["check", str(site)]) == 0
+    assert capsys.readouterr().out.startswith(f"{site}:18:26: warning: cannot read {table}: No such file or directory; ")
+    table.write_text("serial,address,user,secret\nABC123,192.168.124.170,admin,secret\n")
+    secret.write_text("CANARY\n")
+    secret.chmod(0o644)
+    assert run(["check", str(site)]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith(f"{table}:2:")
+    assert "open to other users" in out
+    assert "CANARY" not in out
+    secret.chmod(0o600)
+    assert run(["check", str(site)]) == 0

@@ -9,10 +9,10 @@ import pytest
 
 from installer.model.problems import RackstrapError
 from installer.site import REMOVED, edit_site, load_site, parse_site, save_site, save_text
+from installer.site.core_schema import make_plain
 from installer.site.load import LoadedSite
 from installer.site.save import Edit
 from installer.site.tree import Path as KeyPath
-from installer.site.tree import make_plain
 
 EXAMPLES = Path(__file__).parent.parent / "installer" / "site" / "examples"
 TEXT = """\

@@ -45,6 +45,9 @@ def parse_subnet(text: str) -> Subnet:
         subnet = ip_network(text, strict=False)
     except ValueError:
         raise UnreadableError(f"{shown(text)} is not a subnet", example) from None
+    prefix = text.rpartition("/")[2]
+    if not (prefix.isascii() and prefix.isdecimal()):
+        raise UnreadableError(f"{shown(text)} has a netmask instead of a prefix length", f"write {subnet}")
     if str(subnet.network_address) != str(_address_or_none(text.partition("/")[0])):
         raise UnreadableError(f"{shown(text)} is an address within a subnet", f"write {subnet}")
     return subnet
@@ -89,7 +92,9 @@ def parse_range(text: str, subnet: Subnet | None) -> tuple[Address, Address]:
     example = "write it like .21-.80 or 192.168.124.21-192.168.124.80"
     if len(text) > MAX_RANGE_TEXT or text.count("-") > 1:
         raise UnreadableError(f"{shown(text)} is not a range of addresses", example)
-    first_text, _, last_text = (part.strip() for part in text.partition("-"))
+    first_text, dash, last_text = (part.strip() for part in text.partition("-"))
+    if dash and not last_text:
+        raise UnreadableError(f"{shown(text)} has no end", example)
     try:
         first = parse_short(first_text, subnet)
         last = parse_short(last_text or first_text, subnet)

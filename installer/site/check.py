@@ -16,7 +16,7 @@ from installer.site.check_networks import check_networks
 from installer.site.check_nodes import check_nodes
 from installer.site.check_roles import check_roles
 from installer.site.check_services import check_services
-from installer.site.findings import Findings
+from installer.site.findings import Findings, sort_problems
 from installer.site.load import LoadedSite
 from installer.site.tree import Path
 
@@ -45,7 +45,7 @@ def check_site(
         check_machines(site, machines, are_all, findings)
     unclear = {problem.place.path[:-1] for problem in loaded.problems}
     problems = [*loaded.problems, *(p for p in findings.problems if find_written(p.place.path, loaded) not in unclear)]
-    return tuple(sorted(problems, key=lambda p: (p.place.line, p.place.column)))
+    return sort_problems(problems)
 
 
 def find_written(path: Path, loaded: LoadedSite) -> Path:

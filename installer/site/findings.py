@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from installer.model.problems import Problem
 from installer.site.tree import Document, Path
+
+MOST_SHOWN: Final = 500  # characters of one message
 
 
 @dataclass(slots=True)
@@ -24,6 +27,17 @@ class Findings:
     def warn(self, path: Path, message: str, hint: str) -> None:
         """Something that the operator should know; it stops nothing."""
         self.problems.append(Problem(self.document.place(path), message, hint, "warning"))
+
+
+def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """In the order of the file, and fit to be shown: what a file's own words bring along cannot move a terminal's cursor."""
+    shown = (replace(p, message=_printable(p.message), hint=_printable(p.hint)) for p in problems)
+    return tuple(sorted(shown, key=lambda p: (p.place.line, p.place.column)))
+
+
+def _printable(text: str) -> str:
+    clean = "".join(c if c.isprintable() else "�" for c in text)
+    return clean if len(clean) <= MOST_SHOWN else clean[:MOST_SHOWN] + "…"
 
 
 def make_suggestion(word: str, known: Iterable[str], otherwise: str) -> str:

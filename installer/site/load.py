@@ -12,6 +12,7 @@ from installer.model.problems import Place, Problem, RackstrapError
 from installer.model.site import Site
 from installer.site.document import SiteDocument
 from installer.site.explain import make_problems
+from installer.site.findings import sort_problems
 from installer.site.make import make_site
 from installer.site.tree import Document, parse_tree
 
@@ -61,7 +62,7 @@ def parse_site(content: bytes, file: str) -> LoadedSite:
         problem = Problem(place, f"byte 0x{content[error.start]:02X} is not UTF-8", "save the file as UTF-8 text")
         return LoadedSite(None, (problem,), Document(file, ""))
     site, document, problems = _parse_text(text, file)
-    return LoadedSite(site, tuple(sorted(problems, key=lambda p: (p.place.line, p.place.column))), document)
+    return LoadedSite(site, sort_problems(problems), document)
 
 
 def _parse_text(text: str, file: str) -> tuple[Site | None, Document, list[Problem]]:

@@ -21,6 +21,7 @@ from installer.model.site import (
     Subnet,
 )
 from installer.site.addresses import UnreadableError, parse_address, parse_range, parse_subnet
+from installer.site.core_schema import make_plain
 from installer.site.defaults import CONDUITS, NETWORKS, NetworkDefault
 from installer.site.document import (
     AdminSection,
@@ -32,7 +33,7 @@ from installer.site.document import (
     NodeSection,
     SiteDocument,
 )
-from installer.site.tree import Document, Path, make_plain
+from installer.site.tree import Document, Path
 
 
 def make_site(parsed: SiteDocument, document: Document) -> tuple[Site | None, list[Problem]]:

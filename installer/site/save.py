@@ -15,8 +15,9 @@ from ruamel.yaml.util import load_yaml_guess_indent
 
 from installer.model.problems import RackstrapError
 from installer.model.site import Value
+from installer.site.core_schema import make_plain
 from installer.site.load import LoadedSite
-from installer.site.tree import Path, make_plain, parse_tree
+from installer.site.tree import Path, parse_tree
 
 
 class Removed:

@@ -11,6 +11,7 @@ from typing import Any
 
 from installer.model.facts import Machine
 from installer.model.problems import Problem, RackstrapError
+from installer.site.load import LoadedSite, load_site
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +31,11 @@ def run_check(args: argparse.Namespace) -> int:
     """Print every problem; exit code 1 when one of them is an error, 0 when there is none or only warnings."""
     from installer.plan.roles import load_roles
     from installer.site.check import check_site, has_errors
-    from installer.site.load import load_site
 
     loaded = load_site(args.file)
     machines = load_machines(args.machine)
     roles, broken = load_roles()
-    problems = (*check_site(loaded, machines or None, roles, are_all=True), *broken)
+    problems = (*check_site(loaded, machines or None, roles, are_all=True), *broken, *check_credentials(loaded))
     for problem in problems:
         print(json.dumps(make_row(problem)) if args.json else render_problem(problem))  # noqa: T201
     if loaded.site is not None and not problems and not args.json:
@@ -60,6 +60,21 @@ def make_row(problem: Problem) -> dict[str, Any]:
         "message": problem.message,
         "hint": problem.hint,
     }
+
+
+def check_credentials(loaded: LoadedSite) -> list[Problem]:
+    """What is wrong with the CSV of BMCs that the site names, and with its password files; a warning where it is not here."""
+    from installer.power.credentials import load_credentials
+
+    if loaded.site is None or not loaded.site.discovery.credentials:
+        return []
+    name = loaded.site.discovery.credentials
+    place = loaded.document.place(("discovery", "credentials"))
+    try:
+        return load_credentials(Path(loaded.document.file).absolute().parent / name)[1]
+    except RackstrapError as error:
+        hint = "have it there before you apply this file: serial,address,user,secret"
+        return [Problem(place, error.message, hint, "warning")]
 
 
 def load_machines(files: Sequence[str]) -> dict[str, Machine]:

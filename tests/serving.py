@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import http.client
+import itertools
 import json
 import os
 import re
@@ -13,7 +14,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +44,7 @@ nodes:
   - {{match: {{any: true}}, expect: 1}}
 """
 LOADERS: Final = ("undionly.kpxe", "snponly.efi", "shimx64.efi", "grubx64.efi", "mmx64.efi")
+NUMBERS: Final = itertools.count()
 NODES: Final = (NamedAddress("node1", "192.168.77.81", "52:54:00:00:00:01"),)
 
 
@@ -146,7 +147,7 @@ class Segment:
 @contextlib.contextmanager
 def make_segment() -> Iterator[Segment]:
     """A segment of its own, gone afterwards."""
-    stem = f"rss{os.getpid()}x{threading.get_native_id() % 1000}"
+    stem = f"rss{os.getpid()}x{next(NUMBERS)}"
     segment = Segment(f"{stem}a", f"{stem}b", "52:54:00:aa:00:01")
     try:
         for space in (segment.admin, segment.rack):

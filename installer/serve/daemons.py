@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import time
 from collections.abc import Mapping
@@ -162,7 +164,11 @@ class Daemon:
         self.service.pid_file.unlink(missing_ok=True)
         with self.service.output.open("wb") as output:
             return await asyncio.create_subprocess_exec(
-                *self.service.start, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+                *self.service.start,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
 
     async def _find_start_problem(self) -> str:
@@ -182,14 +188,18 @@ class Daemon:
 
     async def _stop(self) -> None:
         process = self._process
-        if process is None or process.returncode is not None:
+        if process is None:
             return
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
+            except TimeoutError:
+                LOG.warning("%s does not end; killed", self.service.name)
+        # What is left of its group: itself, or workers that outlived it and still hold its ports.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
     def _post(self, kind: Happened, **data: str) -> None:
         LOG.info("%s: %s %s", self.service.name, kind, data)

@@ -24,10 +24,11 @@ SYSCTLS: Final = {"net/ipv4/tcp_orphan_retries": "1", "net/ipv4/tcp_max_tw_bucke
 def tuned(interface: str, prefix: str) -> Iterator[None]:
     """Give the interface an address of our own IPv6 prefix, so that router advertisements can be sent; take it back.
 
+    With it goes what the kernel made of our own advertisements, and what a process that was killed has left.
+
     In a named network namespace also set SYSCTLS; the host's are for its own administrator (the admin image sets them).
     """
-    address = f"{prefix}1/64"
-    is_added = _run_ip("-6", "addr", "add", address, "dev", interface, "nodad")
+    _run_ip("-6", "addr", "replace", f"{prefix}1/64", "dev", interface, "nodad")
     if is_own_namespace():
         for name, value in SYSCTLS.items():
             path = Path("/proc/sys") / name
@@ -36,8 +37,7 @@ def tuned(interface: str, prefix: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if is_added:
-            _run_ip("-6", "addr", "del", address, "dev", interface)
+        _run_ip("-6", "addr", "flush", "dev", interface, "to", f"{prefix}/64")
 
 
 def find_interface(address: Address) -> str:
@@ -53,12 +53,14 @@ def find_interface(address: Address) -> str:
 def is_own_namespace() -> bool:
     """Whether this process is in a named network namespace (ip-netns(8)), which is nobody else's."""
     own = Path("/proc/self/ns/net").stat()
-    names = Path("/run/netns")
-    return any(os.path.samestat(own, name.stat()) for name in (names.iterdir() if names.is_dir() else ()))
+    for name in Path("/run/netns").glob("*"):
+        with contextlib.suppress(OSError):  # it may go away meanwhile
+            if os.path.samestat(own, name.stat()):
+                return True
+    return False
 
 
-def _run_ip(*words: str) -> bool:
+def _run_ip(*words: str) -> None:
     done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False, timeout=10)
     if done.returncode != 0:
         LOG.info("ip %s: %s", " ".join(words), done.stderr.strip())
-    return done.returncode == 0

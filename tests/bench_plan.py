@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from installer.model.site import Match, NodeRule
+from installer.plan.gifts import make_gifts
 from installer.plan.plan import make_plan
 from tests.plan_samples import PLACE, ROLES, Bench, make_disk, make_machine, make_site
 
@@ -38,7 +39,7 @@ discovery: {admit: matched}
 
 
 def measure(count: int) -> dict[str, float]:
-    """Plan once for `count` discovered machines, each named by a rule of its own."""
+    """Plan for `count` discovered machines, each named by a rule of its own: at first, and again once all is given."""
     rules = tuple(NodeRule(Match(serial=f"S{n}"), name=f"n{n}") for n in range(1, count + 1))
     decoys = [make_disk(f"sd{letter}", 4000) for letter in "bcdef"]
     machines = {
@@ -48,6 +49,10 @@ def measure(count: int) -> dict[str, float]:
     started = time.perf_counter()
     plan = make_plan(bench.site, bench.machines, bench.ledger, ROLES, PLACE)
     seconds = time.perf_counter() - started
+    bench.add(*make_gifts(plan, bench.site, bench.machines, bench.ledger))
+    started = time.perf_counter()
+    plan = make_plan(bench.site, bench.machines, bench.ledger, ROLES, PLACE)
+    again_seconds = time.perf_counter() - started
     assert len(plan.nodes) == count
     assert not plan.problems, plan.problems[:3]
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -56,6 +61,7 @@ def measure(count: int) -> dict[str, float]:
         "steps": len(plan.steps),
         "files": len(plan.files),
         "seconds": round(seconds, 2),
+        "again_seconds": round(again_seconds, 2),
         "peak_mb": round(peak_mb, 1),
     }
 
@@ -73,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     small, large = rows
     ratio = (large["seconds"] / large["nodes"]) / (small["seconds"] / small["nodes"])
     print(f"time per node, {large['nodes']} against {small['nodes']}: {ratio:.2f} (1 is linear)")
-    is_met = large["seconds"] < GOAL_S and large["peak_mb"] < GOAL_MB
+    is_met = max(large["seconds"], large["again_seconds"]) < GOAL_S and large["peak_mb"] < GOAL_MB
     print(f"goal: {large['nodes']} under {GOAL_S:g} s and {GOAL_MB:g} MB: {'met' if is_met else 'missed'}")
     return 0 if is_met else 1
 

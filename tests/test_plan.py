@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -13,14 +14,17 @@ import pytest
 
 from installer.engine.graph import make_graph
 from installer.model.facts import Bmc, Firmware, Signature
+from installer.model.orders import Layout
 from installer.model.plan import OrderNode, Plan, SetPower, Step, StepKey, WaitFor, WriteFile
 from installer.model.problems import RackstrapError
 from installer.plan.dump import dump_plan
 from installer.plan.gifts import make_gifts
 from installer.plan.into import save_files
+from installer.plan.storage import find_offered, find_shared_wwns, make_least_bytes
 from installer.plan.text import render_plan_text
+from installer.probe.parse import parse_recording
 from installer.render.services import make_digest
-from tests.plan_samples import EXT4, KEY, OWN, TABLE, Bench, make_disk, make_machine, make_machines, make_site
+from tests.plan_samples import EXT4, KEY, OWN, PLACE, TABLE, Bench, make_disk, make_machine, make_machines, make_site
 
 GOLDEN = Path(__file__).parent / "golden"
 ONE = (
@@ -296,3 +300,16 @@ def test_no_secret_of_the_site_is_in_a_plan() -> None:
     bench.note("bmc_imported", "admin", address="10.0.0.11", serial="S1", user="canary-user", secret="bmc/canary")
     plan = bench.settle()
     assert "canary" not in dump_plan(plan, with_files=True) + render_plan_text(plan) + repr(plan)
+
+
+@pytest.mark.parametrize("recording", sorted((GOLDEN.parent / "machines").glob("*.json")), ids=lambda path: path.stem)
+def test_every_recorded_machine_can_be_planned(recording: Path) -> None:
+    machine = parse_recording(json.loads(recording.read_text()))
+    bench = Bench(make_site("nodes: [{name: a, match: {any: true}}]\n"), {"m-1": machine})
+    plan = bench.settle()
+    offered, refused = find_offered(machine, find_shared_wwns([machine]), make_least_bytes(PLACE.image, Layout()))
+    node = plan.nodes[0]
+    assert {disk.id for disk in node.disks} <= {disk.id for disk in offered}
+    assert set(node.refused) == {(disk.id, reason) for disk, reason in refused}
+    assert bool(node.disks) == bool(offered)
+    assert ("a/install" in keys(plan)) == bool(offered and machine.nics)

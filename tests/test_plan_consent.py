@@ -247,6 +247,17 @@ def test_a_reinstallation_never_takes_a_disk_without_own_mark() -> None:
         assert find_consent(bench.settle()) == ()
 
 
+def test_a_reinstallation_takes_a_replaced_half_of_a_mirror_only_while_it_is_blank() -> None:
+    rule = "{name: a, match: {serial: S1}, disk: {smallest: true, mirror: true}}"
+    for other, is_given in ((make_disk("sdb", 30), True), (make_disk("sdb", 30, holds=(EXT4,)), False)):
+        bench = Bench(make_site(f"discovery: {{admit: matched}}\nnodes: [{rule}]\n"), {"m-1": make_machine(1, [MARKED, other])})
+        bench.settle()
+        bench.note("reinstall_asked", "m-1", epoch=2)
+        step = next(step for step in bench.settle().steps if step.key.name == "rediscover")
+        bench.note("step_done", "a", name="rediscover", id=step.id)
+        assert find_consent(bench.settle()) == (("ata-DISK_sda", "ata-DISK_sdb") if is_given else ())
+
+
 def test_after_a_reset_the_file_does_not_erase_what_rackstrap_installed() -> None:
     for erase, disk in product(("blank", LISTED), (BLANK, MARKED)):
         bench = Bench(

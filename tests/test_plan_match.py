@@ -62,6 +62,14 @@ def test_a_rule_that_too_many_machines_fit_takes_none() -> None:
     assert matches.problems[0].severity == "error"
 
 
+def test_nobody_waits_for_more_machines_where_too_many_fit() -> None:
+    site = make_site("nodes: [{match: {any: true}, expect: 2}]\n")
+    waits = [
+        ["match" in str(step.key) for step in Bench(site, make_machines(*range(n))).settle().steps].count(True) for n in (1, 2, 3)
+    ]
+    assert waits == [1, 0, 0]
+
+
 def test_twins_with_one_serial_fit_no_rule_by_that_serial() -> None:
     site = make_site("nodes: [{name: a, match: {serial: S1}}]\n")
     twins = {"m-1": make_machine(1), "m-2": make_machine(2, serial="S1")}

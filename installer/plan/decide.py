@@ -76,8 +76,15 @@ def decide(site: Site, machines: Mapping[str, Machine], ledger: Ledger, roles: M
     problems += address_problems
     work = _Deciding(site, machines, ledger, matches, roles, place)
     nodes = [work.finish(draft, placed[draft.name], why[draft.name], addresses[draft.name]) for draft in drafts]
-    lacking = {i: rule.expect - len(matches.found.get(i, ())) for i, rule in enumerate(site.nodes)}
-    return Decision(tuple(nodes), {i: n for i, n in lacking.items() if n > 0}, work.consents, (*problems, *work.problems))
+    lacking = {
+        i: rule.expect - len(matches.found.get(i, ())) for i, rule in enumerate(site.nodes) if is_waiting(i, rule, matches)
+    }
+    return Decision(tuple(nodes), lacking, work.consents, (*problems, *work.problems))
+
+
+def is_waiting(index: int, rule: NodeRule, matches: Matches) -> bool:
+    """Whether more machines could still help this rule: not where too many fit already."""
+    return len(matches.found.get(index, ())) < rule.expect and matches.fitting.get(index, 0) <= rule.expect
 
 
 def _rule(site: Site, index: int) -> NodeRule | None:

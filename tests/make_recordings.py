@@ -35,11 +35,8 @@ KEPT: Final = TOP / "tests/machines"
 INSIDE: Final = "RACKSTRAP_RECORDING_INSIDE"
 BOOT_TIMEOUT_S: Final = 420
 BMC_PORT: Final = 9002
-# What the guest runs: the services of a discovery boot, then the probe. {neighbours} NICs must have heard their switch.
+# What the guest runs in place of the agent, as the agent's own unit starts it. {neighbours} NICs must have heard their switch.
 SCRIPT: Final = """\
-udevadm settle --timeout=60
-modprobe -qab ipmi_si ipmi_devintf
-systemctl start systemd-networkd lldpd
 for second in $(seq 90); do
     [ "$(lldpctl -f keyvalue | grep -c chassis.mac)" -ge {neighbours} ] && break
     sleep 1
@@ -48,6 +45,12 @@ read -r start idle </proc/uptime
 rackstrap probe --record /dev/virtio-ports/{port}
 read -r end idle </proc/uptime
 echo "the probe ran from $start to $end s" >/dev/ttyS0
+systemctl poweroff --force --force
+"""
+UNIT: Final = """\
+[Service]
+ExecStart=
+ExecStart=/bin/sh /etc/record.sh
 """
 LAN_CONF: Final = """\
 name "bmc"
@@ -135,6 +138,19 @@ def prepare_bmc(folder: Path) -> list[str]:
     return ["ipmi_sim", "-c", str(folder / "bmc.conf"), "-f", str(folder / "bmc.emu"), "-s", str(folder), "-n"]
 
 
+def save_initrd(script: str, room: Room) -> None:
+    """The image's initrd with a few files before it: what lies under /live there goes over the live system."""
+    live = room.folder / "live"
+    unit = live / "etc/systemd/system/rackstrap-agent.service.d"
+    unit.mkdir(parents=True)
+    (live / "etc/record.sh").write_text(script)
+    (unit / "record.conf").write_text(UNIT)
+    names = "\n".join(str(path.relative_to(room.folder)) for path in [live, *sorted(live.rglob("*"))])
+    argv = ("cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0")
+    first = subprocess.run(argv, input=names.encode(), cwd=room.folder, check=True, capture_output=True).stdout
+    (room.folder / "initrd").write_bytes(first + (room.image / "initrd").read_bytes())
+
+
 def prepare(machine: MachineSpec, room: Room) -> None:
     """The files of one machine: disks with what they held, UEFI variables, what it fetches."""
     for number, disk in enumerate(machine.disks):
@@ -143,7 +159,7 @@ def prepare(machine: MachineSpec, room: Room) -> None:
         if disk.fill:
             disk.fill(room.disk(number))
     neighbours = sum(1 for nic in machine.nics if nic.switch)
-    (room.folder / "record.sh").write_text(SCRIPT.format(neighbours=neighbours, port=PORT_NAME))
+    save_initrd(SCRIPT.format(neighbours=neighbours, port=PORT_NAME), room)
     (room.folder / "image").symlink_to(room.image)
     if machine.firmware != "bios":
         shutil.copyfile(VARS[machine.firmware], room.folder / "vars.fd")

@@ -91,8 +91,7 @@ MACHINES: Final = (
     ),
     MachineSpec(
         "uefi-nvme", "0b105000-0000-4000-8000-000000000002", "UN0002", "uefi", processors="2,sockets=1,cores=2,threads=1",
-        disks=(DiskSpec("nvme", "NVME-SERIAL-A", fill=make_own_disk),
-               DiskSpec("nvme", "NVME-SERIAL-B", extra="eui64=6001405912345678")),
+        disks=(DiskSpec("nvme", "NVME-SERIAL-A", fill=make_own_disk), DiskSpec("nvme", "NVME-SERIAL-B")),
         nics=(NicSpec("52:54:00:02:00:01", "e1000e"),),
     ),
     MachineSpec(

@@ -35,7 +35,7 @@ class Room:
 
 
 def make_cmdline(machine: MachineSpec, image: Path) -> str:
-    """The kernel line of the discovery system, which here runs the probe in place of the agent and then powers off."""
+    """The kernel line of the discovery system."""
     sha256 = json.loads((image / "manifest.json").read_text())["sha256"]
     words = (
         "rackstrap.mode=discover",
@@ -43,16 +43,14 @@ def make_cmdline(machine: MachineSpec, image: Path) -> str:
         f"rackstrap.sha256={sha256['root.squashfs']},{sha256['rackstrap.squashfs']}",
         f"rackstrap.mac={machine.nics[0].mac}",
         "console=tty0 console=ttyS0,115200n8 systemd.gpt_auto=0 panic=30 quiet",
-        f"systemd.run=\"/bin/sh -c 'curl -sf http://{ADMIN}/record.sh | sh'\"",
-        "systemd.run_success_action=poweroff-force systemd.run_failure_action=poweroff-force",
     )
     return " ".join(words)
 
 
 def make_grub_config(machine: MachineSpec, image: Path) -> str:
     """What signed GRUB reads by TFTP, for Secure Boot."""
-    line = make_cmdline(machine, image).replace('"', '\\"').replace("'", "\\'").replace("|", "\\|")
-    return f"set root=http,{ADMIN}\nlinux /image/vmlinuz {line}\ninitrd /image/initrd\nboot\n"
+    line = make_cmdline(machine, image)
+    return f"set root=http,{ADMIN}\nlinux /image/vmlinuz {line}\ninitrd /initrd\nboot\n"
 
 
 def make_argv(machine: MachineSpec, room: Room) -> list[str]:
@@ -73,7 +71,7 @@ def make_argv(machine: MachineSpec, room: Room) -> list[str]:
             "-kernel",
             f"{room.image}/vmlinuz",
             "-initrd",
-            f"{room.image}/initrd",
+            f"{room.folder}/initrd",
             "-append",
             make_cmdline(machine, room.image),
         ]
@@ -112,9 +110,6 @@ def make_disk(disk: DiskSpec, number: int, file: Path) -> list[str]:
         f",logical_block_size={disk.sector_bytes},physical_block_size={disk.sector_bytes}" if disk.sector_bytes != 512 else ""
     )
     options += f",{disk.extra}" if disk.extra else ""
-    if disk.bus == "nvme" and disk.extra.startswith("eui64="):  # the EUI-64 belongs to the namespace
-        space = f"nvme-ns,bus=nvme{number},drive=disk{number},{disk.extra}"
-        return [*drive, "-device", f"nvme,id=nvme{number},serial={disk.serial}", "-device", space]
     devices = {
         "virtio": "virtio-blk-pci",
         "sata": f"ide-hd,bus=ide.{number}",

@@ -164,6 +164,14 @@ def test_a_multipath_member_says_so() -> None:
     assert parse_recording(recording).disks[1].holds == (Signature("vdb", "multipath", "mpath_member"),)
 
 
+def test_a_name_that_comes_from_what_a_disk_holds_is_no_id() -> None:
+    recording = load_recording("bios-virtio")
+    recording["block"][-1]["properties"]["DEVLINKS"] += (
+        " /dev/disk/by-id/lvm-pv-uuid-jbnEJI-7hzq /dev/disk/by-id/../../etc/passwd"
+    )
+    assert parse_recording(recording).disks[1].by_id == ()
+
+
 def test_udev_escapes_are_undone() -> None:
     assert decode_udev(r"EFI\x20System") == "EFI System"
     assert decode_udev("gr\\xc3\\xbcn") == "grün"
@@ -217,7 +225,7 @@ def test_consoles_fall_back_to_what_the_kernel_chose() -> None:
         "tty0",
     )
     assert parse_consoles({"cmdline": "", "consoles": "tty0 ttyAMA0"}) == ("tty0", "ttyAMA0")
-    assert parse_consoles({"cmdline": "console=ttyS0,115200;reboot console=../x"}) == ()
+    assert parse_consoles({"cmdline": "console=ttyS0,115200;reboot console=../x console=ttyS٣"}) == ()
 
 
 def test_a_bmc_without_an_address_is_still_a_bmc() -> None:

@@ -15,6 +15,8 @@ from installer.probe.signatures import decode_udev, group_partitions, make_holds
 
 # The best name first. nvme-nvme.… is only the serial spelt in hex, so the readable one goes before it.
 ID_RANKS: Final = ("wwn-", "nvme-eui.", "nvme-uuid.", "ata-", "nvme-", "scsi-S", "scsi-", "virtio-", "mmc-", "usb-", "")
+# Links that come from what the disk holds, not from the disk: they go when it is wiped.
+CONTENT_LINKS: Final = ("lvm-pv-uuid-", "md-", "dm-")
 WORLD_WIDE: Final = re.compile(r"(?:0x[0-9a-f]{8,32}|(?:eui|naa|uuid)\.[0-9a-f-]{8,64})")
 
 
@@ -41,7 +43,7 @@ def parse_disk(name: str, device: Mapping[str, Any], where: str) -> Disk:
     properties = hostile.read_mapping(device.get("properties"), f"{where}.properties")
     attributes = hostile.read_mapping(device.get("attributes"), f"{where}.attributes")
     links = hostile.read_text(properties, "DEVLINKS", where).split()
-    by_id = find_links(links, "/dev/disk/by-id/")
+    by_id = [name for name in find_links(links, "/dev/disk/by-id/") if not name.startswith(CONTENT_LINKS)]
     path = hostile.read_label(device, "path", where)
     wwn = read_first(where, (properties, "ID_WWN_WITH_EXTENSION"), (properties, "ID_WWN"), (attributes, "wwid"))
     return Disk(

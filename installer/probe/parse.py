@@ -13,7 +13,7 @@ from installer.probe.disks import parse_disks
 from installer.probe.identity import find_serial, find_uuid
 from installer.probe.nics import parse_nics
 
-CONSOLE: Final = re.compile(r"(?:tty[A-Za-z]{0,8}\d{1,3}|hvc\d{1,2})(?:,\d{1,7}[noe]?\d?r?)?")
+CONSOLE: Final = re.compile(r"(?:tty[A-Za-z]{0,8}\d{1,3}|hvc\d{1,2})(?:,\d{1,7}[noe]?\d?r?)?", re.ASCII)
 BMC_FIELDS: Final = {
     "IP Address": "address",
     "MAC Address": "mac",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from installer.model.events import Happened
+from installer.model.events import Event, Happened
 from installer.model.network import NamedAddress
 from installer.render.services import make_digest, render_dnsmasq, render_nginx
 from installer.serve.verbs import find_serving
@@ -172,3 +172,24 @@ def test_without_an_image_it_says_what_to_do(tmp_path: Path) -> None:
     done = subprocess.run([*argv, "--interface", "lo"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].strip().startswith("build it: ./build_iso.sh --image")
+
+
+def ask(admin: Admin, host: str, asked_at: float = 0.0, **wish: object) -> tuple[bool, str]:
+    request = f"r-{host}-{len(wish)}-{asked_at}"
+    admin.journal.append(Event(Happened.ASKED, host, {"request": request, **wish}, at=asked_at), durable=True)
+    admin.has(lambda: request not in admin.journal.ledger.asked, "an answer")
+    answers = [e.data for e in admin.journal.store.read() if e.kind is Happened.ANSWERED and e.data["request"] == request]
+    assert len(answers) == 1
+    return answers[0]["ok"], answers[0]["message"]
+
+
+def test_requests_are_carried_out_and_answered(admin: Admin) -> None:
+    data = {"recording": "", "code": "ABCD-EFGH", "key": "k", "boot_id": "b"}
+    admin.journal.append(Event(Happened.MACHINE_DISCOVERED, "m-9", data), durable=True)
+    is_ok, message = ask(admin, "m-9", verb="power", power="cycle", boot="pxe")
+    assert is_ok
+    assert "ABCD-EFGH" in message  # nobody but a person can switch a machine without a BMC
+    assert admin.journal.ledger.machines["m-9"].boot_expected is True
+    assert ask(admin, "m-9", verb="explode")[0] is False
+    assert ask(admin, "nobody", verb="power", power="on") == (False, "no machine and no BMC is known as nobody")
+    assert ask(admin, "m-9", 1000.0, verb="power", power="on", boot="") == (False, "it was asked too long ago")

@@ -1,7 +1,7 @@
 """How long planning and rendering take for 1,000 and 10,000 nodes of six disks and two networks.
 
 Each size runs in a process of its own, so that its memory is its own. The ratio printed is the time per node at the
-larger size against the smaller.
+larger size against the smaller, both warm.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows.append(json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout))
         print("   ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
     small, large = rows
-    ratio = (large["seconds"] / large["nodes"]) / (small["seconds"] / small["nodes"])
+    ratio = (large["again_seconds"] / large["nodes"]) / (small["again_seconds"] / small["nodes"])
     print(f"time per node, {large['nodes']} against {small['nodes']}: {ratio:.2f} (1 is linear)")
     is_met = max(large["seconds"], large["again_seconds"]) < GOAL_S and large["peak_mb"] < GOAL_MB
     print(f"goal: {large['nodes']} under {GOAL_S:g} s and {GOAL_MB:g} MB: {'met' if is_met else 'missed'}")

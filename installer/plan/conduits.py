@@ -43,7 +43,7 @@ def _find_nic(member: str, machine: Machine) -> Nic | None:
     if kind == "mac":
         return next((nic for nic in machine.nics if nic.mac == value.lower()), None)
     if kind == "pci":
-        return next((nic for nic in sort_nics(machine.nics) if value in (nic.pci_path, nic.pci_path.rsplit("/", 1)[-1])), None)
+        return next((nic for nic in sort_nics(machine.nics) if value in (nic.pci_path, nic.pci_path.removeprefix("pci-"))), None)
     if kind == "lldp":
         switch, _, port = value.partition("/")
         fits = (nic for nic in sort_nics(machine.nics) if nic.lldp and (nic.lldp.switch, nic.lldp.port) == (switch, port))

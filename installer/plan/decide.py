@@ -261,7 +261,7 @@ class _Deciding:
         if consent is None or draft.machine is None:
             return ()
         if has_begun(draft.entry):
-            return consent.disks
+            return consent.disks if consent.epoch == draft.entry.epoch else ()
         place = Place(("nodes", draft.rule))
         problems = check_consent(consent, draft.machine, draft.entry.epoch, resumes=False)
         if not problems and {disk.id for disk in consent.disks} != {disk.id for disk in disks}:

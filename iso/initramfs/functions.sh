@@ -21,16 +21,15 @@ refuse() {
     reboot -f
 }
 
-# Read the kernel line given as words into IMAGE, SHA256, MAC, ROOT, MD, LABEL, PANIC_S.
+# Read the kernel line given as words into IMAGE, SHA256, MAC, ROOT, MD, PANIC_S.
 parse_cmdline() {
-    IMAGE='' SHA256='' MAC='' ROOT='' MD='' LABEL='' PANIC_S=30 BOOTIF=''
+    IMAGE='' SHA256='' MAC='' ROOT='' MD='' PANIC_S=30 BOOTIF=''
     for word in "$@"; do
         case $word in
             rackstrap.image=*) IMAGE=${word#*=} ;;
             rackstrap.sha256=*) SHA256=${word#*=} ;;
             rackstrap.mac=*) MAC=$(parse_mac "${word#*=}") ;;
             rackstrap.md=*) MD=${word#*=} ;;
-            rackstrap.label=*) LABEL=${word#*=} ;;
             root=*) ROOT=${word#*=} ;;
             BOOTIF=*) BOOTIF=$(parse_mac "${word#BOOTIF=01-}") ;;
             panic=[1-9]*) PANIC_S=${word#*=} ;;
@@ -110,12 +109,17 @@ check_sha256() {
     [ -s "$1" ] && echo "$2  $1" | sha256sum -c -s
 }
 
+# One transfer of URL $1 to file $2, going on where an earlier one stopped; a server silent for 20 s is given up.
+fetch() {
+    wget -q -c -T 20 -O "$2" "$1"
+}
+
 # Fetch URL $1 to file $2 until its SHA-256 is $3. A broken transfer goes on where it stopped; wrong bytes start over.
 # Five times wrong bytes: the server has another image than this boot was told about, which only a new boot cures.
 run_fetch() {
     try=0 wrong=0
     while :; do
-        reason=$(wget -q -c -T 20 -O "$2" "$1" 2>&1) && fetched=1 || fetched=0
+        reason=$(fetch "$1" "$2" 2>&1) && fetched=1 || fetched=0
         check_sha256 "$2" "$3" && return
         if [ "$fetched" = 1 ]; then
             rm -f "$2"

@@ -7,6 +7,7 @@ tree=$out/tree
 mkdir -p "$debs" "$tree"
 
 packages=$(grep -hv '^#' "$iso"/packages/*.list | LC_ALL=C sort -u | paste -sd,)
+# shellcheck disable=SC2016 # what hooks expand is mmdebstrap's
 # INITRD=No: the kernel's own hook would spend a minute on an initramfs that we replace.
 INITRD=No mmdebstrap --quiet --variant=minbase --architectures=amd64 --keyring=/usr/share/keyrings \
     --components=main,non-free-firmware --include="$packages" \

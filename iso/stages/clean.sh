@@ -16,6 +16,7 @@ chroot "$tree" python3 -m compileall -q -f -j 2 --invalidation-mode unchecked-ha
 rm -f "$tree"/etc/ssh/ssh_host_* "$tree"/var/lib/systemd/random-seed "$tree"/var/lib/systemd/credential.secret \
     "$tree"/var/lib/dbus/machine-id "$tree"/etc/*- "$tree"/var/lib/dpkg/*-old "$tree"/var/cache/ldconfig/aux-cache \
     "$tree"/etc/.pwd.lock
+rm -rf "$tree/var/log/journal" # the installer makes it, where a journal is to be kept
 : >"$tree/etc/machine-id"
 : >"$tree/etc/resolv.conf"
 : >"$tree/etc/fstab"
@@ -23,5 +24,5 @@ ln -sf ../proc/self/mounts "$tree/etc/mtab"
 umount "$tree/dev/shm"
 echo rackstrap >"$tree/etc/hostname"
 find "$tree/var/log" -type f -delete
-find "$tree/tmp" "$tree/var/tmp" "$tree/run" "$tree/var/lib/apt/lists" "$tree/var/cache/apt" \
-    "$tree/var/cache/debconf" -mindepth 1 -delete
+find "$tree"/{tmp,var/tmp,run,var/lib/apt/lists,var/cache/debconf} "$tree/var/cache/apt" -mindepth 1 \
+    ! -name archives ! -name partial -delete

@@ -12,6 +12,7 @@ for deb in "$tree"/var/cache/apt/archives/*.deb; do
     file=${deb##*/} rest=${file#*_}
     version=${rest%_*}
     # Debs of an older build may lie in the cache: only what is installed counts, and iPXE, which is only unpacked.
+    # shellcheck disable=SC2016 # dpkg expands it
     name=${file%%_*} installed=$(chroot "$tree" dpkg-query -Wf '${Version}' "${file%%_*}" 2>/dev/null || echo "")
     version=${version//%3a/:}
     if [ "$installed" = "$version" ] || [ "$name" = ipxe ]; then

@@ -187,7 +187,7 @@ def test_the_verb_prints_problems_and_says_so_by_its_exit_code(capsys: pytest.Ca
     assert capsys.readouterr().out == f"{good}: no problems found\n"
     assert run(["check", str(bad)]) == 1
     out = capsys.readouterr().out
-    assert out == f"{bad}:1:12: rackstrap is `2`: this release reads format 1; write rackstrap: 1\n"
+    assert out == f"{bad}:1:12: rackstrap is `2`: this release reads format 1; write rackstrap: 1, without quotes\n"
     assert run(["check", str(tmp_path / "absent")]) == 2
     assert "cannot read" in capsys.readouterr().err
 

@@ -36,7 +36,9 @@ HandoverWord = Literal["soft-reboot", "kexec", "reboot"]
 class AccessSection(Section):
     """Who may log in to the admin node and to every node, as root."""
 
-    ssh_keys: Annotated[list[Secret], Field(description="Whole authorized_keys lines: ssh-ed25519 AAAA… comment.")] = []
+    ssh_keys: Annotated[
+        list[Secret], Field(max_length=1000, description="Whole authorized_keys lines: ssh-ed25519 AAAA… comment.")
+    ] = []
     password_hash: Annotated[Secret | None, Field(description="crypt(5) hash of root's password, as `mkpasswd` prints it.")] = (
         None
     )
@@ -96,14 +98,18 @@ class ServicesSection(Section):
         Literal["own", "proxy", "external"],
         Field(description="own: Rackstrap gives addresses. proxy: it only adds the boot file. external: type it in there."),
     ] = "own"
-    dns_forwarders: Annotated[list[AddressText], Field(description="Resolvers that the admin node asks.")] = []
-    ntp: Annotated[list[Word], Field(description="Time servers that the admin node follows: names or addresses.")] = []
+    dns_forwarders: Annotated[list[AddressText], Field(max_length=32, description="Resolvers that the admin node asks.")] = []
+    ntp: Annotated[
+        list[Word], Field(max_length=32, description="Time servers that the admin node follows: names or addresses.")
+    ] = []
 
 
 class DiscoverySection(Section):
     """How machines are found and let in."""
 
-    bmc: Annotated[list[Word], Field(description="Ranges to scan for BMCs: 192.168.124.162-192.168.124.240.")] = []
+    bmc: Annotated[
+        list[Word], Field(max_length=1000, description="Ranges to scan for BMCs: 192.168.124.162-192.168.124.240.")
+    ] = []
     credentials: Annotated[
         Word | None, Field(description="CSV file of BMCs (serial,address,user,secret), relative to this file.")
     ] = None
@@ -132,7 +138,7 @@ class NodeSection(Section):
     match: Annotated[MatchSection, Field(description="Which machine(s).")]
     name: Annotated[Word | None, Field(description="Host name, without the domain; for one machine only.")] = None
     expect: Annotated[Count | None, Field(description="How many machines this entry is for.")] = None
-    roles: Annotated[list[Word], Field(description="Roles it must have; others may be proposed.")] = []
+    roles: Annotated[list[Word], Field(max_length=100, description="Roles it must have; others may be proposed.")] = []
     group: Annotated[Word | None, Field(description="A name that puts nodes together.")] = None
     disk: Annotated[DiskSection, EmptyMapping, Field(description="Where its operating system goes.")] = DiskSection()
     handover: Annotated[HandoverWord | None, Field(description="How the installed system is entered.")] = None
@@ -161,6 +167,12 @@ EraseValue = Annotated[
     Discriminator(_erase_kind),
 ]
 
+
+def _format_number(value: Any) -> Any:
+    """True and 1.0 equal 1 to Python, and would pass for it."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
 InteractiveWord = Literal[
     "access", "admin", "networks", "conduits", "services", "discovery", "erase", "nodes", "roles", "timezone"
 ]
@@ -169,19 +181,19 @@ InteractiveWord = Literal[
 class SiteDocument(Section):
     """A Rackstrap site file: everything that the operator decided."""
 
-    rackstrap: Annotated[Literal[1], Field(description="Version of this format: 1.")]
+    rackstrap: Annotated[Literal[1], BeforeValidator(_format_number), Field(description="Version of this format: 1.")]
     name: Annotated[Word, Field(description="The site's name; typed to consent to erasing.")]
     domain: Annotated[Word, Field(description="DNS domain of the nodes: lab.example.")]
     access: Annotated[AccessSection, EmptyMapping, Field(description="Who may log in.")] = AccessSection()
     admin: Annotated[AdminSection, Field(description="The admin node.")]
     networks: Annotated[
         dict[str, Annotated[NetworkSection, EmptyMapping]] | None,
-        Field(description="Networks by name; left out: the seven of the white paper."),
+        Field(max_length=200, description="Networks by name; left out: the seven of the white paper."),
     ] = None
     conduits: Annotated[
         dict[str, ConduitSection],
         EmptyMapping,
-        Field(description="Network cards by conduit name; default: intf0 ?1g1, intf1 ?1g2, intf2 ?1g1."),
+        Field(max_length=64, description="Network cards by conduit name; default: intf0 ?1g1, intf1 ?1g2, intf2 ?1g1."),
     ] = {}
     services: Annotated[ServicesSection, EmptyMapping, Field(description="DHCP, DNS and time.")] = ServicesSection()
     discovery: Annotated[DiscoverySection, EmptyMapping, Field(description="How machines are found.")] = DiscoverySection()

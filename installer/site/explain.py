@@ -80,7 +80,7 @@ def _explain_type(kind: str, context: dict[str, Any], path: Path, value: str) ->
 _NUMBER = ("is {value}, not a whole number", "write digits only, without quotes")
 _KEYS = ("is {value}, not keys with values", "{keys}")
 _TYPES = {
-    "bool_type": ("is {value}", "write true or false"),
+    "bool_type": ("is {value}", "write true or false, without quotes"),
     "int_type": _NUMBER,
     "int_from_float": _NUMBER,
     "int_parsing": _NUMBER,
@@ -129,7 +129,7 @@ def _explain_choice(path: Path, expected: str, given: Any, value: str) -> tuple[
     words = _words(expected)
     name = _name(path)
     if name == "rackstrap":
-        return f"rackstrap is {value}: this release reads format 1", "write rackstrap: 1"
+        return f"rackstrap is {value}: this release reads format 1", "write rackstrap: 1, without quotes"
     if name == "erase":
         return f"erase is {value}", "write no, blank (disks without any signature), or a list: - {machine: …, disks: […]}"
     near = difflib.get_close_matches(str(given), words, 1)
@@ -141,7 +141,10 @@ def _explain_unknown(path: Path) -> tuple[str, str]:
     known = find_keys(path[:-1])
     near = difflib.get_close_matches(str(path[-1]), known, 1, 0.55)
     where = f" in {_name(path[:-1])}" if path[:-1] else ""
+    above = next((n for n in range(len(path) - 2, -1, -1) if path[-1] in find_keys(path[:n])), None)
     hint = f"did you mean {near[0]}?" if near else f"keys here: {', '.join(known)}"
+    if above is not None and not near:
+        hint = f"it belongs further left, in {_name(path[:above])}" if above else "it belongs at the left margin"
     return f"unknown key {shown(path[-1])}{where}", hint
 
 

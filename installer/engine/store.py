@@ -54,6 +54,13 @@ def make_who(process: str) -> str:
     return f"{user}@{process}"
 
 
+def find_process() -> str:
+    """What this process is called in the journal: the verb that it was started with, else its program."""
+    program, *words = sys.argv
+    is_ours = Path(program).name in {"rackstrap", "cli.py"}
+    return next((word for word in words if is_ours and word.isalpha()), Path(program).name or "python")
+
+
 class Store:
     """One process's handle on the store; safe to share between its threads. Close it, or let the interpreter's exit do so.
 
@@ -62,7 +69,7 @@ class Store:
 
     def __init__(self, path: Path | str, who: str = "") -> None:
         self.path = Path(path)
-        self.who = who or make_who(Path(sys.argv[0]).name or "python")
+        self.who = who or make_who(find_process())
         engine = make_writer(self.path)
         self._reading = threading.Lock()
         self._reader = make_reader(self.path).connect()

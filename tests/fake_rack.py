@@ -20,25 +20,38 @@ from installer.model.problems import RackstrapError
 from installer.power.power import BootDevice, PowerState, PowerWish
 from installer.render.services import make_digest
 from installer.serve.daemons import make_services
+from tests import serving
 
-RECORDING: Final[dict[str, Any]] = json.loads((Path(__file__).parent / "machines/bios-virtio.json").read_text())
+DISK: Final[dict[str, Any]] = {
+    "attributes": {
+        "queue/logical_block_size": "512",
+        "queue/rotational": "1",
+        "removable": "0",
+        "ro": "1",
+        "serial": "VIRT-0001",
+    },
+    "driver": "virtio_blk",
+    "path": "/devices/pci0000:00/0000:00:07.0/virtio4/block/vda",
+    "properties": {
+        "DEVLINKS": "/dev/disk/by-id/virtio-VIRT-0001 /dev/disk/by-path/pci-0000:00:07.0",
+        "DEVNAME": "/dev/vda",
+        "DEVTYPE": "disk",
+        "ID_PATH": "pci-0000:00:07.0",
+        "ID_SERIAL": "VIRT-0001",
+        "SUBSYSTEM": "block",
+    },
+}
+LOOKED: Final = ("wipefs", "--no-act", "--json", "--output", "DEVICE,OFFSET,TYPE,UUID,LABEL,USAGE", "/dev/vda")
 
 
 def make_recording(serial: str, size_bytes: int = 20 * 10**9) -> bytes:
     """A recording of a machine with this serial number and one blank disk."""
-    recording = copy.deepcopy(RECORDING)
-    recording["dmi"]["product_serial"] = serial
-    recording["dmi"]["product_uuid"] = f"0b105000-0000-4000-8000-{sha256(serial.encode()).hexdigest()[:12]}"
-    disk = recording["block"][0]
-    for name in [name for name in disk["properties"] if name.startswith(("ID_PART", "ID_FS"))]:
-        del disk["properties"][name]
+    digits = sha256(serial.encode()).hexdigest()
+    recording = serving.make_recording(serial, f"52:54:00:{digits[:2]}:{digits[2:4]}:{digits[4:6]}")
+    disk = copy.deepcopy(DISK)
     disk["attributes"]["size"] = str(size_bytes // 512)
     recording["block"] = [disk]
-    looked = recording["commands"]["wipefs"][0]
-    recording["commands"]["wipefs"] = [{"argv": [*looked["argv"][:5], "/dev/vda"], "exit": 0, "out": ""}]
-    for nic in recording["net"]:
-        tail = sha256((serial + nic["attributes"]["address"]).encode()).hexdigest()[:6]
-        nic["attributes"]["address"] = f"52:54:00:{tail[:2]}:{tail[2:4]}:{tail[4:]}"
+    recording["commands"]["wipefs"] = [{"argv": list(LOOKED), "exit": 0, "out": ""}]
     return json.dumps(recording).encode()
 
 

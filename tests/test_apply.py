@@ -95,7 +95,7 @@ def apply(
     with ThreadPoolExecutor(4) as pool:
         effects = LiveEffects(journal, heartbeat.waits, pool, rack.make_power, patience or Patience())
         outlet = JsonLines(out)
-        applying = Applying(found.site, found.roles, place, journal, heartbeat, effects, outlet, deadline_s, 0.01)
+        applying = Applying(found.site, found.roles, place, journal, heartbeat, effects, outlet, found.document, deadline_s, 0.01)
         code = asyncio.run(applying.run())
     journal.refresh()
     lines = [json.loads(line) for line in out.getvalue().splitlines()]

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from installer.engine.effects import Effects, Facts, commit, is_gate
@@ -20,6 +20,7 @@ from installer.model.plan import AdminPlace, Plan
 from installer.model.problems import Problem
 from installer.model.site import Site
 from installer.plan.roles import Role
+from installer.site.tree import Document
 
 DONE: Final = 0
 AT_GATE: Final = 3
@@ -43,6 +44,7 @@ class Applying:
     heartbeat: Heartbeat
     effects: Effects
     outlet: Outlet
+    document: Document | None = None  # the site file as read: where a problem is
     deadline_s: float = 0.0  # 0: none
     retry_s: float = 5.0
     keep_serving: Callable[[], object] = lambda: None  # called now and then; blocks shortly
@@ -117,7 +119,7 @@ class Applying:
             await commit(self.facts, *gifts)
         fresh = [problem for problem in self.plan.problems if problem not in self._told]
         self._told.update(fresh)
-        self.outlet.tell_problems(fresh)
+        self.outlet.tell_problems([locate(problem, self.document) for problem in fresh])
         scheduler.take(self.plan.steps)
         ended = time.monotonic()
         self._plan_at = ended + max(PLAN_EVERY_S, (ended - began) * PLAN_SHARE)
@@ -150,3 +152,11 @@ class Applying:
 
     def _status(self) -> SiteStatus:
         return make_status(self.facts.ledger, self.facts.progress(), time.time())
+
+
+def locate(problem: Problem, document: Document | None) -> Problem:
+    """The problem with line and column, where it is about something in the site file."""
+    path = problem.place.path
+    if document is None or problem.place.line or path[:1] not in document.values or not path:
+        return problem
+    return replace(problem, place=document.place(path))

@@ -17,6 +17,7 @@ from installer.model.plan import AdminPlace
 from installer.model.problems import Problem
 from installer.model.site import Site
 from installer.plan.roles import Role, load_roles
+from installer.site.tree import Document
 
 UNKNOWN_PIN: Final = "0" * 64
 
@@ -26,7 +27,7 @@ class Input:
     """What an operator hands over, read and checked. `site` is None when one of the problems is an error."""
 
     site: Site | None
-    text: str
+    document: Document
     roles: Mapping[str, Role]
     bmcs: tuple[Event, ...]
     problems: tuple[Problem, ...]
@@ -47,7 +48,7 @@ def load_input(path: Path) -> Input:
         problems += wrong
         bmcs = tuple(make_imported(credential) for credential in found)
     site = None if has_errors(problems) else loaded.site
-    return Input(site, loaded.document.text, roles, bmcs, tuple(problems))
+    return Input(site, loaded.document, roles, bmcs, tuple(problems))
 
 
 def run_preparations(
@@ -73,8 +74,10 @@ def run_preparations(
         check_ports(site.admin.address)
         if site.services.dhcp == "own":
             check_dhcp(interface, site.admin.address)
-    save_text(state / "site.yaml", found.text)
-    applied = Event(Happened.SITE_APPLIED, "admin", {"sha256": sha256(found.text.encode()).hexdigest(), "name": site.name})
+    save_text(state / "site.yaml", found.document.text)
+    applied = Event(
+        Happened.SITE_APPLIED, "admin", {"sha256": sha256(found.document.text.encode()).hexdigest(), "name": site.name}
+    )
     journal.append(applied, *find_new_bmcs(found.bmcs, journal), durable=True)
     journal.refresh()
     start_serving(state, image, interface)

@@ -89,6 +89,7 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
             heartbeat,
             effects,
             outlet,
+            found.document,
             deadline_s=args.deadline,
             keep_serving=keep_serving,
         )
@@ -108,7 +109,7 @@ def run_dry(args: argparse.Namespace, outlet: Outlet) -> int:
     events, machines = load_history(args.state.absolute(), args.machine)
     facts = MemoryFacts((*events, *found.bmcs), machines)
     place = make_dry_place(args.state.absolute(), args.image.absolute(), args.interface or "")
-    applying = Applying(found.site, found.roles, place, facts, Heartbeat(facts), Telling(outlet, facts), outlet)
+    applying = Applying(found.site, found.roles, place, facts, Heartbeat(facts), Telling(outlet, facts), outlet, found.document)
     return asyncio.run(applying.run())
 
 

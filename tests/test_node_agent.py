@@ -24,7 +24,6 @@ from installer.node.admin import Admin, RefusedError, UnreachableError
 from installer.node.agent import Agent, EnrolAgainError, start_agent
 from installer.node.console import COLUMNS, Console, Panel, make_plain, render_panel
 from installer.node.identity import load_identity
-from installer.node.job import Result
 from installer.node.orders import Drawer, run_order
 from installer.node.place import (
     Installed,
@@ -36,6 +35,7 @@ from installer.node.place import (
     render_installed,
 )
 from installer.node.report import make_report
+from installer.node.result import Result
 from installer.node.unpack import parse_percent
 from installer.node.watch import parse_neighbours
 

@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from installer.model.facts import Machine
 from installer.model.orders import Order, Stage, make_seen
 from installer.model.problems import RackstrapError
 from installer.node.admin import Admin, Enrolled, RefusedError, UnreachableError, set_clock
 from installer.node.console import Console
 from installer.node.identity import Identity, load_identity
-from installer.node.job import Result
 from installer.node.orders import Drawer, run_order
 from installer.node.place import Installed, Place, load_boot_id
 from installer.node.report import load_report
+from installer.node.result import Result
+
+if TYPE_CHECKING:  # the facts' classes take a while to make, and only an installation needs them
+    from installer.model.facts import Machine
 
 WAIT_S: Final = 25
 REFUSED_PAUSE_S: Final = 15.0

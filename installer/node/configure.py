@@ -10,14 +10,13 @@ from uuid import uuid4
 
 from installer.model.orders import NodeFile
 from installer.node.bootloader import find_kernel, render_default_grub, render_grub_cfg
+from installer.node.hostkeys import make_host_keys
 from installer.node.job import Job
 from installer.node.layout import render_fat_uuid, render_fstab, render_mdadm_conf
 from installer.node.place import render_installed
 from installer.node.programs import run_program
 from installer.node.tree import write_file
 
-# RSA is left out: it takes seconds to make, and every client of the last ten years knows these.
-KEY_TYPES: Final = ("ed25519", "ecdsa")
 OWN_UNIT: Final = "rackstrap-agent.service"
 
 
@@ -78,19 +77,3 @@ def own_home_files(target: Path, files: Sequence[NodeFile], owners: Mapping[str,
             for part in (path, *path.parents):
                 if PurePosixPath(home) in part.parents:
                     os.chown(target / str(part).lstrip("/"), uid, gid, follow_symlinks=False)
-
-
-def make_host_keys(target: Path, node: str) -> tuple[str, ...]:
-    """Fresh SSH host keys; their public lines without comment. Keys that came with the image are removed."""
-    folder = target / "etc/ssh"
-    for old in folder.glob("ssh_host_*_key*"):
-        old.unlink()
-    for kind in KEY_TYPES:
-        path = folder / f"ssh_host_{kind}_key"
-        run_program(("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{node}", "-f", str(path)))
-    return load_host_keys(folder)
-
-
-def load_host_keys(folder: Path) -> tuple[str, ...]:
-    """`type base64` of every public host key."""
-    return tuple(" ".join(path.read_text(encoding="ascii").split()[:2]) for path in sorted(folder.glob("ssh_host_*_key.pub")))

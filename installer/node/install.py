@@ -18,7 +18,7 @@ from installer.node.bootloader import run_bootloader
 from installer.node.configure import run_configure
 from installer.node.handover import NEXT_ROOT, prepare_handover
 from installer.node.identity import Identity
-from installer.node.job import TARGET, Job, Result
+from installer.node.job import TARGET, Job
 from installer.node.layout import (
     ARRAY,
     ESP,
@@ -31,6 +31,7 @@ from installer.node.layout import (
 )
 from installer.node.place import Installed, Place, load_boot_id
 from installer.node.programs import run_program, run_programs
+from installer.node.result import Result
 from installer.node.targets import RefusedDiskError, Target, find_targets, make_unlock_commands
 from installer.node.unpack import run_unpack
 

@@ -27,13 +27,3 @@ class Job:
     identity: Identity
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     target: Path = TARGET
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How an order ended, as the admin node hears it. `phases`: stage -> seconds."""
-
-    ok: bool
-    reason: str = ""
-    phases: Mapping[str, float] = field(default_factory=dict)
-    ssh_host_keys: tuple[str, ...] = ()

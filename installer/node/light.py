@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from installer.model.problems import RackstrapError
-from installer.node.job import Result
 from installer.node.programs import run_program
+from installer.node.result import Result
 
 SECONDS: Final = 30
 NET: Final = Path("/sys/class/net")

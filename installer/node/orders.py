@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from installer.model.orders import Order
-from installer.node.job import Result
+from installer.node.result import Result
 
 Carry = Callable[[Order], Result]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from installer.model.problems import RackstrapError
-from installer.node.configure import load_host_keys
+from installer.node.hostkeys import load_host_keys
 from installer.node.place import Installed, load_boot_id, parse_cmdline
 from installer.node.programs import run_program
 

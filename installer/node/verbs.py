@@ -11,11 +11,11 @@ from typing import Any, Final
 from installer.model.orders import Order, Stage
 from installer.node.agent import Agent, find_machine, run_installed, run_live, start_agent
 from installer.node.console import Console, Panel, load_dmi, make_console
-from installer.node.job import Result
 from installer.node.orders import Drawer
 from installer.node.place import INSTALLED_STATE, LIVE_STATE, Place, check_place, is_live, parse_cmdline, parse_installed
 from installer.node.programs import run_program
 from installer.node.report import load_own_address
+from installer.node.result import Result
 from installer.node.watch import load_signs
 
 ORDERS: Final = "orders"

@@ -47,6 +47,7 @@ class Applying:
     document: Document | None = None  # the site file as read: where a problem is
     deadline_s: float = 0.0  # 0: none
     retry_s: float = 5.0
+    note: str = ""  # what to add to the last sentence
     keep_serving: Callable[[], object] = lambda: None  # called now and then; blocks shortly
     plan: Plan | None = None
     _told: set[Problem] = field(default_factory=set)
@@ -67,7 +68,7 @@ class Applying:
             await self._follow(scheduler, began)
             code, text = self._judge(scheduler, began)
             scheduler.cancel()
-        self.outlet.end(code, text, self._status())
+        self.outlet.end(code, text + self.note, self._status())
         return code
 
     def stop(self) -> None:

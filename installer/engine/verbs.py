@@ -18,6 +18,7 @@ from installer.serve.verbs import find_image_dir, find_state_dir
 if TYPE_CHECKING:
     from installer.engine.outlets import Outlet
 
+NOTHING: Final = " This was a dry run: nothing was touched."
 AT_ONCE: Final = 32  # BMCs that are talked to, and files that are written, at the same time
 
 
@@ -109,7 +110,9 @@ def run_dry(args: argparse.Namespace, outlet: Outlet) -> int:
     events, machines = load_history(args.state.absolute(), args.machine)
     facts = MemoryFacts((*events, *found.bmcs), machines)
     place = make_dry_place(args.state.absolute(), args.image.absolute(), args.interface or "")
-    applying = Applying(found.site, found.roles, place, facts, Heartbeat(facts), Telling(outlet, facts), outlet, found.document)
+    applying = Applying(
+        found.site, found.roles, place, facts, Heartbeat(facts), Telling(outlet, facts), outlet, found.document, note=NOTHING
+    )
     return asyncio.run(applying.run())
 
 

@@ -71,11 +71,20 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("nginx")
+    yield from run_nginx(tmp_path_factory.mktemp("nginx"), NGINX)
+
+
+@pytest.fixture
+def refusing(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "nginx").mkdir()
+    yield from run_nginx(tmp_path / "nginx", NGINX.replace("return 204", "return 409 '{{}}'"))
+
+
+def run_nginx(folder: Path, template: str) -> Iterator[Server]:
     identity = load_identity(folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
+    (folder / "nginx.conf").write_text(template.format(folder=folder, port=port))
     process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"])
     for _ in range(100):
         try:
@@ -163,6 +172,11 @@ def test_a_result_is_told_and_shown(server: Server, tmp_path: Path) -> None:
     assert result == Result(False, "no light")
     assert "state      probe: failed" in shown[-1]
     assert "waits for  no light" in shown[-1]
+
+
+def test_a_result_that_is_not_accepted_is_no_success(tmp_path: Path, refusing: Server) -> None:
+    result = make_agent(refusing, tmp_path, []).follow(Order("8", "reboot"), lambda _: Result(True))
+    assert result == Result(False, "the admin node did not accept the result")
 
 
 def test_an_order_seen_before_is_answered_not_carried_out_again(tmp_path: Path) -> None:

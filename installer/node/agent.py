@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the facts' classes take a while to make, and only an instal
 WAIT_S: Final = 25
 REFUSED_PAUSE_S: Final = 15.0
 LONGEST_PAUSE_S: Final = 15.0
-PROGRESS_PAUSE_S: Final = 1.0
+PROGRESS_PAUSE_S: Final = 3.0  # each report is a TLS handshake, which an emulated processor feels
 Sleep = Callable[[float], None]
 
 
@@ -118,7 +118,10 @@ class Agent:
         return None if seen == self.seen else order
 
     def follow(self, order: Order, carry: Callable[[Order], Result]) -> Result:
-        """Carry one order out, and tell how it ended until the admin node has heard it. Raises EnrolAgainError."""
+        """Carry one order out, and tell how it ended until the admin node has heard it. Raises EnrolAgainError.
+
+        What the admin node does not accept is no success: nothing may follow from it, a hand-over least of all.
+        """
         self.console.show(state=order.shows or order.kind, waits="")
         result = run_order(order, self.drawer, carry)
         body = {
@@ -128,13 +131,15 @@ class Agent:
             "phases": dict(result.phases),
             "ssh_host_keys": list(result.ssh_host_keys),
         }
-        self.ask_known(lambda: self.admin.post("/agent/result", body))
+        accepted = self.ask_known(lambda: self.admin.post("/agent/result", body)) is not None
+        if not accepted:
+            result = replace(result, ok=False, reason=result.reason or "the admin node did not accept the result")
         took = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.phases.items())
         self.console.show(state=f"{order.kind}: {'done' if result.ok else 'failed'}", waits=result.reason or took)
         return result
 
     def report_progress(self, order: Order, stage: Stage, percent: int, text: str) -> None:
-        """Tell how far an order is, at most once a second; a report that gets lost stays lost."""
+        """Tell how far an order is, at most every three seconds; a report that gets lost stays lost."""
         now = time.monotonic()
         if stage != self.progress_stage:
             self.console.say(text)

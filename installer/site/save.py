@@ -68,11 +68,23 @@ def _render(text: str, edits: Mapping[Path, Edit]) -> str:
             yaml.map_indent = indent if sequence_indent in (None, 0) else 2
         for path, value in edits.items():
             _set(data, path, value, CommentedMap())
+            _drop_comment_of_empty(data, path)
         stream = io.StringIO()
         yaml.dump(data, stream)
     except YAMLError:
         raise RackstrapError("this file's YAML cannot be changed by program", "edit it by hand") from None
     return stream.getvalue()
+
+
+def _drop_comment_of_empty(data: Any, path: Path) -> None:
+    """ruamel writes `{}` on a line of its own, at the margin, where the key of an emptied section keeps its comment."""
+    if len(path) < 2:
+        return
+    above = data
+    for part in path[:-2]:
+        above = above[part]
+    if not above[path[-2]]:
+        above.ca.items.pop(path[-2], None)
 
 
 def _set(data: Any, path: Path, value: Edit, empty: Any) -> None:

@@ -94,6 +94,7 @@ def test_proxy_and_external_give_no_addresses() -> None:
     proxy = get(render_dnsmasq(replace(SITE, services=Services(dhcp="proxy")), PLACE, NODES), "dnsmasq.conf")
     assert lines(proxy, "dhcp-range=") == ["dhcp-range=192.168.124.0,proxy,255.255.255.0"]
     assert "shimx64" not in proxy
+    assert lines(proxy, "dhcp-boot=tag:ipxe,")[0].endswith("&serial=${serial:uristring},,192.168.124.10")
     external = get(render_dnsmasq(replace(SITE, services=Services(dhcp="external")), PLACE, NODES), "dnsmasq.conf")
     assert lines(external, "dhcp-") == []
     assert lines(external, "enable-tftp") == ["enable-tftp"]

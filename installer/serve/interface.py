@@ -24,11 +24,13 @@ SYSCTLS: Final = {"net/ipv4/tcp_orphan_retries": "1", "net/ipv4/tcp_max_tw_bucke
 def tuned(interface: str, prefix: str) -> Iterator[None]:
     """Give the interface an address of our own IPv6 prefix, so that router advertisements can be sent; take it back.
 
-    With it goes what the kernel made of our own advertisements, and what a process that was killed has left.
+    With it goes what the kernel made of our own advertisements, and what a process that was killed has left. Without a
+    `prefix` ("") the interface keeps the addresses that it has.
 
     In a named network namespace also set SYSCTLS; the host's are for its own administrator (the admin image sets them).
     """
-    _run_ip("-6", "addr", "replace", f"{prefix}1/64", "dev", interface, "nodad")
+    if prefix:
+        _run_ip("-6", "addr", "replace", f"{prefix}1/64", "dev", interface, "nodad")
     if is_own_namespace():
         for name, value in SYSCTLS.items():
             path = Path("/proc/sys") / name
@@ -37,7 +39,8 @@ def tuned(interface: str, prefix: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _run_ip("-6", "addr", "flush", "dev", interface, "to", f"{prefix}/64")
+        if prefix:
+            _run_ip("-6", "addr", "flush", "dev", interface, "to", f"{prefix}/64")
 
 
 def find_interface(address: Address) -> str:

@@ -60,7 +60,8 @@ async def _serve(desk: Desk) -> None:
     )
     server = Server(config)
     daemons = [Daemon(service, desk) for service in make_services(desk.state_dir)]
-    with tuned(desk.place.interface, make_ra_prefix(desk.site)):
+    prefix = make_ra_prefix(desk.site) if desk.site.services.dhcp == "own" else ""
+    with tuned(desk.place.interface, prefix):
         tasks = [asyncio.create_task(server.serve()), asyncio.create_task(_look_after(desk))]
         tasks += [asyncio.create_task(daemon.keep()) for daemon in daemons]
         ready = desk.state_dir / READY

@@ -174,10 +174,11 @@ run_overlay() {
 # What the live system must do differently from an installed one, in /run, so that nothing of it reaches a disk.
 render_live() {
     mkdir -p "$RUN/udev/rules.d" "$RUN/systemd/network"
+    # md and dm devices are the installer's own: nothing else makes any here.
     # An installed root that is handed over to without a reboot still has this /run: there, disks stay writable.
     cat >"$RUN/udev/rules.d/10-rackstrap-readonly.rules" <<-'RULES'
 	TEST=="/etc/rackstrap/node.json", GOTO="rackstrap_end"
-	ACTION=="add", SUBSYSTEM=="block", ENV{DEVTYPE}=="disk", KERNEL!="loop*|ram*|zram*|sr*", ATTR{ro}=="0", PROGRAM="/usr/sbin/blockdev --setro $devnode"
+	ACTION=="add", SUBSYSTEM=="block", ENV{DEVTYPE}=="disk", KERNEL!="loop*|ram*|zram*|sr*|md*|dm-*", ATTR{ro}=="0", PROGRAM="/usr/sbin/blockdev --setro $devnode"
 	LABEL="rackstrap_end"
 	RULES
     for rule in 11-dm-lvm 11-dm-mpath 56-dm-parts 56-dm-mpath 56-lvm 60-multipath 63-md-raid-arrays 64-btrfs \

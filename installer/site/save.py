@@ -85,6 +85,7 @@ def _drop_comment_of_empty(data: Any, path: Path) -> None:
         above = above[part]
     if not above[path[-2]]:
         above.ca.items.pop(path[-2], None)
+        above[path[-2]] = CommentedMap() if isinstance(path[-1], str) else CommentedSeq()
 
 
 def _set(data: Any, path: Path, value: Edit, empty: Any) -> None:

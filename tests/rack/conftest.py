@@ -5,20 +5,33 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture(scope="module")
-def rack_folder() -> Iterator[Path]:
+@contextmanager
+def make_folder(session: pytest.Session) -> Iterator[Path]:
+    """Removed after use, unless something failed: then its logs are what one reads."""
+    failed = session.testsfailed
     folder = Path(tempfile.mkdtemp(prefix="rack-"))
     yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    if session.testsfailed == failed:
+        shutil.rmtree(folder)
+    else:
+        for disk in folder.rglob("*.raw"):
+            disk.unlink()
+        print(f"logs of what failed: {folder}")
+
+
+@pytest.fixture(scope="module")
+def rack_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    with make_folder(request.session) as folder:
+        yield folder
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="rack-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    with make_folder(request.session) as folder:
+        yield folder

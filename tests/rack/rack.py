@@ -53,8 +53,8 @@ class Rack:
 
     def start_apply(self, site: Path, name: str) -> subprocess.Popen[bytes]:
         """`rackstrap apply` in a session of its own, so that it can be killed as a whole."""
-        log = (self.folder / f"{name}.log").open("ab")
-        return subprocess.Popen([*RACKSTRAP, *self.apply_words(site)], stdout=log, stderr=log, start_new_session=True)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen([*RACKSTRAP, *self.apply_words(site)], stdout=log, stderr=log, start_new_session=True)
 
     def power(self, name: str, what: str) -> None:
         done = self.rackstrap("lab", "power", name, what, "--dir", self.lab)
@@ -101,7 +101,7 @@ class Rack:
         known = f"UserKnownHostsFile={self.state / 'known_hosts'}"
         ssh = ["ssh", "-i", str(key), "-o", known, "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=20"]
         done = self.rackstrap("lab", "run", "--dir", self.lab, "--", *ssh, f"root@{address}", command)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
 
 

@@ -201,7 +201,7 @@ def tell_answers(story: Story, key: Path) -> None:
         "fstype": "findmnt -no FSTYPE /",
         "boot_id": "cat /proc/sys/kernel/random/boot_id",
         "failed": "systemctl --failed --no-legend --plain | awk '{print $1}'",
-        "by_id": 'for i in /dev/disk/by-id/*; do [ "$(readlink -f $i)" = "$(findmnt -no SOURCE /)" ] && echo ${i##*/}; done',
+        "by_id": 'for i in /dev/disk/by-id/*; do [ "$(readlink -f $i)" = "$(findmnt -no SOURCE /)" ] && echo ${i##*/}; done; true',
         "mode": "test -d /sys/firmware/efi && echo uefi || echo bios",
         "writable": "lsblk -dno SERIAL,RO",
     }

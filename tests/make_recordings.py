@@ -38,13 +38,14 @@ BMC_PORT: Final = 9002
 # What the guest runs in place of the agent, as the agent's own unit starts it. {neighbours} NICs must have heard their switch.
 SCRIPT: Final = """\
 for second in $(seq 90); do
-    [ "$(lldpctl -f keyvalue | grep -c chassis.mac)" -ge {neighbours} ] && break
+    [ "$(lldpctl -f keyvalue | grep -c chassis.name=)" -ge {neighbours} ] && break
     sleep 1
 done
 read -r start idle </proc/uptime
 rackstrap probe --record /dev/virtio-ports/{port}
 read -r end idle </proc/uptime
 echo "the probe ran from $start to $end s" >/dev/ttyS0
+times >/dev/ttyS0
 systemctl poweroff --force --force
 """
 UNIT: Final = """\
@@ -111,11 +112,11 @@ def prepare_switch(number: int, nic: NicSpec, folder: Path) -> list[str]:
     run("ip", "link", "set", tap, "up")
     config = folder / f"{tap}.conf"
     config.write_text(
-        f'configure system hostname "{nic.switch}"\n'
+        f'configure system hostname "{nic.switch}"\nconfigure system chassisid "{nic.switch}"\n'
         f'configure ports {tap} lldp portidsubtype local "{nic.port}" description "{nic.port}"\n'
         "configure lldp tx-interval 2\nresume\n"
     )
-    argv = ["lldpd", "-dd", "-k", "-I", tap, "-C", "!*", "-m", "!*", "-O", str(config), "-S", "a switch"]
+    argv = ["lldpd", "-dd", "-k", "-I", tap, "-C", tap, "-m", "!*", "-O", str(config), "-S", "a switch"]
     return [*argv, "-u", str(folder / f"{tap}.sock"), "-p", str(folder / f"{tap}.pid")]
 
 

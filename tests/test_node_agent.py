@@ -257,7 +257,6 @@ def test_only_a_boot_through_firmware_is_cold(boot_id: str, cmdline: str, cold: 
         root="/dev/md127",
         disks=("wwn-1", "wwn-2"),
         ssh_host_keys=("ssh-ed25519 A",),
-        address="192.0.2.81",
     )
     assert (report["cold"], report["disk"], report["soft_reboots"]) == (cold, "wwn-1,wwn-2", 1)
 

@@ -89,10 +89,13 @@ class Agent:
             self.ask_known(lambda: self.admin.post("/agent/recording", {"recording": recording}))
             self.last_signs = signs
 
-    def report_installed(self, report: Mapping[str, Any]) -> bool:
-        """Tell that this node runs from its own disk; whether it was accepted. Raises EnrolAgainError."""
-        accepted = self.ask_known(lambda: self.admin.post("/agent/installed", report)) is not None
-        self.console.show(state="installed" if accepted else "installed, report refused", address=str(report["address"]))
+    def report_installed(self, report: Mapping[str, Any], address: Callable[[], str]) -> bool:
+        """Tell that this node runs from its own disk; whether it was accepted. Raises EnrolAgainError.
+
+        `address` is asked at each try: the first ones come before the network has one.
+        """
+        accepted = self.ask_known(lambda: self.admin.post("/agent/installed", {**report, "address": address()})) is not None
+        self.console.show(state="installed" if accepted else "installed, report refused", address=address(), waits="")
         return accepted
 
     def ask_known(self, ask: Callable[[], Any]) -> Any:
@@ -195,7 +198,7 @@ def run_installed(
     while True:
         try:
             if not reported:
-                reported = agent.report_installed(load_report(installed, address()))
+                reported = agent.report_installed(load_report(installed), address)
                 if once:
                     return 0 if reported else 4
             order = agent.next_order()

@@ -23,9 +23,11 @@ def make_report(
     root: str,
     disks: Iterable[str],
     ssh_host_keys: Iterable[str],
-    address: str,
 ) -> Mapping[str, Any]:
-    """The body of POST /agent/installed. `cold`: this boot came from firmware, so the boot loader has proved itself."""
+    """The body of POST /agent/installed, without the address.
+
+    `cold`: this boot came from firmware, so the boot loader has proved itself.
+    """
     kexeced = parse_cmdline(cmdline).get("kexec") == "1"
     return {
         "node": installed.node,
@@ -35,12 +37,11 @@ def make_report(
         "ssh_host_keys": list(ssh_host_keys),
         "root": root,
         "disk": ",".join(disks),
-        "address": address,
         "cold": boot_id != installed.boot_id and not kexeced,
     }
 
 
-def load_report(installed: Installed, address: str) -> Mapping[str, Any]:
+def load_report(installed: Installed) -> Mapping[str, Any]:
     """The report of now. Raises RackstrapError when findmnt or systemctl fail."""
     root = run_program(("findmnt", "--noheadings", "--output", "SOURCE", "/")).strip()
     count = run_program(("systemctl", "show", "--property=SoftRebootsCount", "--value")).strip()
@@ -52,7 +53,6 @@ def load_report(installed: Installed, address: str) -> Mapping[str, Any]:
         root=root,
         disks=find_root_disks(Path(root).resolve().name, installed.disks),
         ssh_host_keys=load_host_keys(Path("/etc/ssh")),
-        address=address,
     )
 
 

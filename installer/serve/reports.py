@@ -15,7 +15,7 @@ from installer.serve.fields import Refused, read_count, read_flag, read_list, re
 
 MOST_CLAIMS: Final = 16
 _SOURCE: Final = re.compile(r"/dev/[A-Za-z0-9._/:=@+-]{1,200}")
-_DISK_ID: Final = re.compile(r"[A-Za-z0-9._:=@+-]{0,200}")
+_DISK_ID: Final = re.compile(r"[A-Za-z0-9._:=@+#,-]{0,400}")  # a mirror has two, with a comma between
 
 
 @dataclass(frozen=True, slots=True)

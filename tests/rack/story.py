@@ -201,9 +201,8 @@ def tell_answers(story: Story, key: Path) -> None:
         "fstype": "findmnt -no FSTYPE /",
         "boot_id": "cat /proc/sys/kernel/random/boot_id",
         "failed": "systemctl --failed --no-legend --plain | awk '{print $1}'",
-        "by_id": 'for i in /dev/disk/by-id/*; do [ "$(readlink -f $i)" = "$(findmnt -no SOURCE /)" ] && echo ${i##*/}; done; true',
+        "by_id": "r=$(findmnt -no SOURCE /); for i in /dev/disk/by-id/*; do test $i -ef $r && echo ${i##*/}; done; true",
         "mode": "test -d /sys/firmware/efi && echo uefi || echo bios",
-        "writable": "lsblk -dno SERIAL,RO",
     }
     for name, entry in story.cycled.items():
         story.answers[name] = {what: story.rack.ssh(key, entry, command) for what, command in asked.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from installer.serve.segment import make_discover, parse_options
+from installer.preflight.segment import make_discover, parse_options
 from tests.serving import ADMIN, Admin, ask_plain, enter, make_admin, run
 
 URL = f"http://{ADMIN}/boot/ipxe?mac=${{netX/mac}}&uuid=${{uuid}}&serial=${{serial:uristring}}"

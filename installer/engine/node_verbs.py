@@ -21,6 +21,7 @@ from installer.engine.node_changes import (
     make_roles_choice,
     make_title,
 )
+from installer.engine.prepare import find_role_dirs, make_dry_place
 from installer.engine.requests import ask
 from installer.engine.store import make_who
 from installer.model.plan import NodePlan
@@ -130,7 +131,7 @@ def find_change(journal: Journal, args: argparse.Namespace) -> Change:
         case "group":
             return make_grouping(entry, args.group)
         case "roles":
-            return make_roles_choice(entry, args.roles, load_roles()[0].keys())
+            return make_roles_choice(entry, args.roles, load_roles(find_role_dirs())[0].keys())
         case "reinstall":
             return make_reinstallation(entry, journal.machines().get(entry.id))
     return SIMPLE[args.node_verb](entry)
@@ -138,12 +139,11 @@ def find_change(journal: Journal, args: argparse.Namespace) -> Change:
 
 def plan_node(journal: Journal, args: argparse.Namespace, name: str) -> tuple[Site, NodePlan]:
     """The applied site, and this node as it is planned now."""
-    from installer.engine.prepare import make_dry_place
     from installer.plan.plan import make_plan
 
     site = load_applied(args.state)
     place = make_dry_place(args.state.absolute(), args.image.absolute(), "")
-    plan = make_plan(site, journal.machines(), journal.ledger, load_roles()[0], place)
+    plan = make_plan(site, journal.machines(), journal.ledger, load_roles(find_role_dirs())[0], place)
     planned = plan.node(name)
     if planned is None:
         raise RackstrapError(

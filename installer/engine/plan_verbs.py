@@ -33,12 +33,12 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", metavar="DIR", help="the built image")
     parser.add_argument("--json", action="store_true", help="print the plan as one JSON object")
     parser.add_argument("--into", metavar="DIR", help="write every file that would be rendered into this folder")
-    parser.add_argument("--roles-dir", metavar="DIR", action="append", default=[], help="more folders of roles")
+    parser.add_argument("--roles-dir", metavar="DIR", action="append", default=[], help="more folders of roles (RACKSTRAP_ROLES)")
 
 
 def add_roles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the roles as one JSON object")
-    parser.add_argument("--roles-dir", metavar="DIR", action="append", default=[], help="more folders of roles")
+    parser.add_argument("--roles-dir", metavar="DIR", action="append", default=[], help="more folders of roles (RACKSTRAP_ROLES)")
 
 
 def run_plan(args: argparse.Namespace) -> int:
@@ -89,9 +89,10 @@ def _describe_role(role: Role) -> str:
 
 
 def _load_roles(folders: list[str]) -> tuple[Mapping[str, Role], tuple[Problem, ...]]:
+    from installer.engine.prepare import find_role_dirs
     from installer.plan.roles import load_roles
 
-    return load_roles([Path(folder) for folder in folders])
+    return load_roles([*find_role_dirs(), *map(Path, folders)])
 
 
 def _report(problems: tuple[Problem, ...]) -> bool:

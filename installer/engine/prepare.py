@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -40,7 +41,7 @@ def load_input(path: Path) -> Input:
     from installer.site.load import load_site
 
     loaded = load_site(path)
-    roles, broken = load_roles()
+    roles, broken = load_roles(find_role_dirs())
     problems = [*check_site(loaded, None, roles), *broken]
     bmcs: tuple[Event, ...] = ()
     if loaded.site is not None and loaded.site.discovery.credentials:
@@ -51,6 +52,11 @@ def load_input(path: Path) -> Input:
     return Input(site, loaded.document, roles, bmcs, tuple(problems))
 
 
+def find_role_dirs() -> tuple[Path, ...]:
+    """The operator's own folders of roles, from RACKSTRAP_ROLES: separated by colons, a later one wins."""
+    return tuple(Path(folder) for folder in os.environ.get("RACKSTRAP_ROLES", "").split(":") if folder)
+
+
 def run_preparations(
     found: Input, site: Site, journal: Journal, args: argparse.Namespace, outlet: Outlet
 ) -> tuple[AdminPlace, Callable[[], object]]:
@@ -58,9 +64,9 @@ def run_preparations(
 
     Raises RackstrapError before anything is started when ports are taken or a foreign DHCP server answers.
     """
+    from installer.preflight.segment import check_dhcp, check_ports
     from installer.serve.interface import find_interface
     from installer.serve.place import make_place
-    from installer.serve.segment import check_dhcp, check_ports
     from installer.serve.verbs import find_serving, start_serving, stop_serving
     from installer.site.save import save_text
 

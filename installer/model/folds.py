@@ -147,7 +147,8 @@ def _unpacked(ledger: Ledger, event: Event) -> None:
 def _installed(ledger: Ledger, event: Event) -> None:
     d = event.data
     entry = ledger.machines.get(event.host)
-    if entry is None:
+    if entry is None or int(d["epoch"]) != entry.epoch:  # the old system, while it is to be installed again
+        ledger.change(event.host, seen_at=event.at)
         return
     first = entry.installed is None or entry.installed.epoch != int(d["epoch"])
     cold = bool(d.get("cold")) or (not first and entry.installed is not None and entry.installed.cold)

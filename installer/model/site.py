@@ -17,7 +17,7 @@ Handover = Literal["soft-reboot", "kexec", "reboot"]
 class Access:
     """Who may log in. Keys are whole authorized_keys lines; the hash is crypt(5)'s. Both belong to root."""
 
-    ssh_keys: tuple[str, ...] = ()
+    ssh_keys: tuple[str, ...] = field(default=(), repr=False)  # what was pasted may be a private one
     password_hash: str = field(default="", repr=False)
 
 

@@ -1,1 +1,1 @@
-"""roles"""
+"""One folder a role."""

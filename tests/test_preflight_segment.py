@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from installer.model.problems import RackstrapError
-from installer.serve.segment import (
+from installer.preflight.segment import (
     DhcpServer,
     check_dhcp,
     check_ports,

@@ -56,9 +56,11 @@ def measure() -> tuple[float, str]:
         machine.boot_with(BOOT)
         pressed_at = machine.power_on()
         seconds = machine.wait_console(LOGIN, 900) - pressed_at
+        processor_s = machine.find_processor_s()
     size_mb = (stock / "filesystem.squashfs").stat().st_size / 1e6
     how = (
         f"stock Debian {SUITE} of the image's packages with live-boot and its initramfs ({size_mb:.0f} MB by HTTP), BIOS iPXE, "
-        f"1 processor, {MEMORY_MB} MB, power-on to login on the serial line; load when it ended {os.getloadavg()[0]:.1f}"
+        f"1 processor, {MEMORY_MB} MB, power-on to login on the serial line; QEMU used {processor_s:.0f} s of processor, "
+        f"load when it ended {os.getloadavg()[0]:.1f}"
     )
     return seconds, how

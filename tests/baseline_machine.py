@@ -6,6 +6,7 @@ The baselines run on it what people run today, on the same virtual machine, firm
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from installer.lab.chassis import find_machine
 from tests.rack.one import ONE_DISK
 from tests.rack.pace import stretch
 from tests.rack.rack import Rack
@@ -70,6 +72,13 @@ class HandBooted:
         pressed_at = time.time()
         self.rack.power("m1", "on")
         return pressed_at
+
+    def find_processor_s(self) -> float:
+        """Seconds of processor that the machine's QEMU has used so far (proc(5), stat): what other load does not change."""
+        process = find_machine(self.rack.lab / "m1")
+        assert process is not None, self.rack.find_last_words()
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def wait_console(self, pattern: bytes, deadline_s: float) -> float:
         """Seconds since 1970 at which the serial console matched. AssertionError when it does not, or says that it failed."""

@@ -228,7 +228,7 @@ def tell_story(rack: Rack) -> Story:
     tell_answers(story, key)
     story.foreign_blocks = count_blocks(find_chosen_disk(rack, "foreign"))
     story.after = {name: hash_disk(disks / name) for name in DECOYS}
-    leases = (rack.state / "run" / "dnsmasq.leases").read_text()
+    leases = (rack.state / "run" / "leases").read_text()
     story.leases = [line.split() for line in leases.splitlines() if len(line.split()) >= 5 and ":" in line.split()[1]]
     return story
 

@@ -140,6 +140,16 @@ def test_every_disk_is_locked_unless_it_is_already(tmp_path: Path) -> None:
     assert ask('blockdev() { echo "$@"; }; lock_disks', tmp_path).splitlines() == ["--setro /dev/nvme0n1", "--setro /dev/sda"]
 
 
+@pytest.mark.parametrize(("halves", "found"), [(0, "0 0"), (1, "1 2"), (2, "2 2")])
+def test_members_of_the_array_are_counted(tmp_path: Path, halves: int, found: str) -> None:
+    for name in ("sda", "sdb", "sdc")[: halves + 1]:
+        (tmp_path / "sys/class/block" / name).mkdir(parents=True)
+    # sda is another array's; the others answer as mdadm --examine --export does.
+    script = """mdadm() { case $3 in /dev/sda) u=1:1:1:1 ;; *) u=a:b:c:d ;; esac; printf 'MD_LEVEL=raid1\\nMD_DEVICES=2\\nMD_UUID=%s\\n' $u; }
+    find_members a:b:c:d"""
+    assert ask(script, tmp_path) == found
+
+
 def test_interface_is_found_by_mac_among_real_devices(tmp_path: Path) -> None:
     for name, mac, real in (("bond0", "52:54:00:aa:00:01", False), ("eth1", "52:54:00:aa:00:01", True), ("lo", "", False)):
         net = tmp_path / "sys/class/net" / name

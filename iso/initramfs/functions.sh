@@ -216,17 +216,26 @@ render_networks() {
 	NETWORK
 }
 
-# Assemble the one array with this UUID and no other. A missing half gets 8 s; then the array runs degraded.
+# How many members of the array with this UUID are there, and how many it should have: "1 2".
+find_members() {
+    for block in "$SYS"/class/block/*; do
+        mdadm --examine --export "/dev/${block##*/}" 2>/dev/null
+    done | awk -F= -v uuid="$1" '/^MD_DEVICES=/ { devices = $2 } $0 == "MD_UUID=" uuid { seen++; want = devices }
+        END { print seen + 0, want + 0 }'
+}
+
+# Assemble the one array with this UUID and no other, as soon as it is whole: a disk that is only slow must not fall out
+# of its mirror. A missing half gets 8 s; then the array runs degraded.
 run_array() {
     modprobe -a md_mod raid1
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
         load_modules
-        mdadm --assemble /dev/md127 --config=partitions --uuid="$1" >/dev/null 2>&1 && return
-        mdadm --stop /dev/md127 >/dev/null 2>&1
+        members=$(find_members "$1")
+        [ "${members% *}" != "${members#* }" ] || [ "$members" = "0 0" ] || break
         sleep 0.5
     done
-    say "A half of the array $1 is missing: starting without it."
-    mdadm --assemble /dev/md127 --config=partitions --uuid="$1" --run
+    [ "${members% *}" = "${members#* }" ] || say "A half of the array $1 is missing: starting without it."
+    mdadm --assemble /dev/md127 --config=partitions --uuid="$1" --run >/dev/null 2>&1
 }
 
 # Mount the installed root, given as root= has it, read-only at /newroot: systemd checks it, then makes it writable.

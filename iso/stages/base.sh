@@ -11,7 +11,7 @@ packages=$(grep -hv '^#' "$iso"/packages/*.list | LC_ALL=C sort -u | paste -sd,)
 # INITRD=No: the kernel's own hook would spend a minute on an initramfs that we replace.
 INITRD=No mmdebstrap --quiet --variant=minbase --architectures=amd64 --keyring=/usr/share/keyrings \
     --components=main,non-free-firmware --include="$packages" \
-    --skip=download/empty,essential/unlink,cleanup/apt,check/empty \
+    --dpkgopt=force-unsafe-io --skip=download/empty,essential/unlink,cleanup/apt,check/empty \
     --setup-hook='mkdir -p "$1/etc/dpkg/dpkg.cfg.d" "$1/var/cache/apt/archives"' \
     --setup-hook="cp '$iso/base/etc/dpkg/dpkg.cfg.d/rackstrap' \"\$1/etc/dpkg/dpkg.cfg.d/\"" \
     --setup-hook="find '$debs' -name '*.deb' -exec cp -l -t \"\$1/var/cache/apt/archives\" {} +" \

@@ -3,7 +3,7 @@
 set -euo pipefail
 tree=$1 iso=$(dirname "$(dirname "$(realpath "$0")")")
 
-rm -f "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/*
+rm -f "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/* "$tree"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
 cp -r --no-preserve=ownership "$iso/base/." "$tree/"
 
 chroot "$tree" systemctl --quiet preset-all 2>/dev/null

@@ -145,7 +145,10 @@ def test_members_of_the_array_are_counted(tmp_path: Path, halves: int, found: st
     for name in ("sda", "sdb", "sdc")[: halves + 1]:
         (tmp_path / "sys/class/block" / name).mkdir(parents=True)
     # sda is another array's; the others answer as mdadm --examine --export does.
-    script = """mdadm() { case $3 in /dev/sda) u=1:1:1:1 ;; *) u=a:b:c:d ;; esac; printf 'MD_LEVEL=raid1\\nMD_DEVICES=2\\nMD_UUID=%s\\n' $u; }
+    script = """mdadm() {
+        case $3 in /dev/sda) uuid=1:1:1:1 ;; *) uuid=a:b:c:d ;; esac
+        printf 'MD_LEVEL=raid1\\nMD_DEVICES=2\\nMD_UUID=%s\\n' $uuid
+    }
     find_members a:b:c:d"""
     assert ask(script, tmp_path) == found
 

@@ -20,7 +20,7 @@ from installer.engine.journal import Journal
 from installer.engine.scheduler import Scheduler
 from installer.engine.waits import Waits
 from installer.model.events import Event, Happened
-from installer.model.folds import make_ledger
+from installer.model.folds import add_event, make_ledger
 from installer.model.ledger import StepEntry
 from installer.model.plan import OrderNode, PlayRole, RunCommand, SetPower, Step, StepKey, WaitFor, WriteFile
 
@@ -205,6 +205,13 @@ def test_a_vanished_key_is_forgotten_and_done_again_when_it_is_back() -> None:
     assert make_removals([make_step("a")], facts.ledger) == ()
     world, _ = run(facts, [[make_step("a"), make_step("b")]])
     assert world.ran == ["b"]
+
+
+def test_a_wait_that_is_planned_no_more_is_forgotten() -> None:
+    ledger = make_ledger([Event(Happened.STEP_WAITED, "rule 0", {"name": "match", "for": "1 machine"}, id=1)])
+    assert [step.key for step in make_removals([], ledger)] == [StepKey("rule 0", "match")]
+    add_event(ledger, Event(Happened.STEP_DONE, "rule 0", {"name": "match", "id": REMOVED}, id=2))
+    assert (make_removals([], ledger), ledger.steps[StepKey("rule 0", "match")].waits_for) == ((), "")
 
 
 def test_retries_are_bounded_and_others_go_on() -> None:

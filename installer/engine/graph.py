@@ -68,11 +68,15 @@ def is_done(step: Step, entries: Mapping[StepKey, StepEntry]) -> bool:
 
 
 def make_removals(steps: Iterable[Step], ledger: Ledger) -> tuple[Step, ...]:
-    """A step for each key that was done once and is planned no more.
+    """A step for each key that was done, waited or failed once and is planned no more.
 
     What this release's steps leave behind is either overwritten as a whole (configuration) or belongs to a machine
     (its installation), so removing is forgetting: a key that comes back is done again.
     """
     planned = {step.key for step in steps}
-    vanished = (key for key, entry in ledger.steps.items() if key not in planned and entry.done_id not in {"", REMOVED})
+    vanished = (key for key, entry in ledger.steps.items() if key not in planned and _leaves_traces(entry))
     return tuple(Step(key, REMOVED, f"Forget {key}", ()) for key in vanished)
+
+
+def _leaves_traces(entry: StepEntry) -> bool:
+    return bool(entry.waits_for or entry.failed or entry.done_id not in {"", REMOVED})

@@ -45,6 +45,7 @@ class Story:
     resumed_exit: int = -1
     again_exit: int = -1
     steps_run_again: int = -1
+    waits: dict[str, str] | None = None
     installed: dict[str, MachineEntry] = field(default_factory=dict)
     cycled: dict[str, MachineEntry] = field(default_factory=dict)
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -168,6 +169,8 @@ def tell_killed_install(story: Story, ssh_key: str) -> None:
     story.again_exit = rack.rackstrap(*rack.apply_words(site), deadline_s=120).returncode
     story.steps_run_again = sum(1 for key, step in rack.ledger().steps.items() if step.done_seq != steps[key].done_seq)
     story.installed = find_nodes(rack)
+    status = rack.admin("status", "--json", "--state", rack.state)
+    story.waits = json.loads(status.stdout)["status"]["waits"]
 
 
 def find_nodes(rack: Rack) -> dict[str, MachineEntry]:

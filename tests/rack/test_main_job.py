@@ -48,6 +48,7 @@ def test_apply_was_killed_while_unpacking_and_resumed_to_the_same_end(story: Sto
 
 def test_a_finished_site_has_nothing_left_to_do(story: Story) -> None:
     assert (story.again_exit, story.steps_run_again) == (0, 0)
+    assert story.waits == {}
 
 
 @pytest.mark.parametrize("name", sorted(NODES))

@@ -24,7 +24,10 @@ mkfs.ext4 -q "${disk}2"
 mount "${disk}2" /mnt
 say formatted
 
-DEBOOTSTRAP_DIR=/run/source/debootstrap sh debootstrap/debootstrap --arch=amd64 --variant=minbase --no-check-gpg \
+# debootstrap insists on a wget, which it does not need here.
+mkdir /run/bin
+ln -s /usr/bin/busybox /run/bin/wget
+PATH=$PATH:/run/bin DEBOOTSTRAP_DIR=/run/source/debootstrap sh debootstrap/debootstrap --arch=amd64 --variant=minbase --no-check-gpg \
     --include="$(cat packages)" "$(cat suite)" /mnt file:///run/source/repository
 say unpacked
 

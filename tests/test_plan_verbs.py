@@ -78,6 +78,18 @@ def test_every_rendered_file_is_written_into_a_folder(site: Path, tmp_path: Path
     assert run(["plan", str(site), "--into", str(tmp_path / "out")]) == 2
 
 
+def test_boot_scripts_and_the_words_for_a_foreign_dhcp_server_are_among_them(site: Path, tmp_path: Path) -> None:
+    site.write_text(site.read_text() + "services: {dhcp: external}\n")
+    digests = dict.fromkeys(("root.squashfs", "rackstrap.squashfs"), "ab" * 32)
+    save_image(tmp_path / "image", Image("9", "6.12", digests, {}, 10**6))
+    words = ["--machine", str(RECORDING), "--image", str(tmp_path / "image"), "--into", str(tmp_path / "out")]
+    assert run(["plan", str(site), *words]) == 0
+    assert "next-server" in (tmp_path / "out/external-dhcp.txt").read_text()
+    scripts = {path.name: path.read_text() for path in (tmp_path / "out/boot").glob("*/*")}
+    assert sorted(scripts) == ["discover.grub", "discover.ipxe", "disk.grub", "disk.ipxe"]
+    assert "rackstrap.mode=discover" in scripts["discover.ipxe"]
+
+
 def test_problems_of_the_file_stop_a_plan_with_1_and_an_unreadable_file_with_2(
     site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,7 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
 def run_plan(args: argparse.Namespace) -> int:
     """Print the plan. Exit code 1 when the site file or a role has an error, or the plan, which is printed all the same."""
     from installer.engine.graph import make_graph
+    from installer.plan.boot_files import make_boot_files
     from installer.plan.dump import dump_plan
     from installer.plan.into import save_files
     from installer.plan.plan import make_plan
@@ -61,7 +62,8 @@ def run_plan(args: argparse.Namespace) -> int:
     problems = tuple(replace(p, place=loaded.document.place(p.place.path)) if p.place.path else p for p in plan.problems)
     plan = replace(plan, problems=problems)
     if args.into:
-        _say(f"{save_files(plan.files, Path(args.into))} files written to {args.into}")
+        files = {**plan.files, **make_boot_files(plan, loaded.site, machines, place)}
+        _say(f"{save_files(files, Path(args.into))} files written to {args.into}")
     done = make_graph(plan.steps, ledger).done
     sys.stdout.write(dump_plan(plan) if args.json else render_plan_text(plan, done))
     return 1 if any(problem.severity == "error" for problem in problems) else 0
@@ -138,10 +140,12 @@ def _is_there(path: Path) -> bool:
 
 def _find_place(site: Site, args: argparse.Namespace) -> AdminPlace:
     """The place of an apply on this machine. What is not there yet is assumed, and said."""
+    from installer.engine.prepare import find_pin
     from installer.serve.interface import find_interface
     from installer.serve.place import load_image
+    from installer.serve.verbs import find_image_dir
 
-    image_dir = Path(args.image or os.environ.get("RACKSTRAP_IMAGE") or find_image_dir())
+    image_dir = Path(args.image or find_image_dir())
     image = ASSUMED_IMAGE
     if args.image or (image_dir / "manifest.json").is_file():
         image = load_image(image_dir)
@@ -152,10 +156,5 @@ def _find_place(site: Site, args: argparse.Namespace) -> AdminPlace:
     except RackstrapError:
         interface = "eth0"
         _say(f"no interface here has {site.admin.address}: the admin node's is assumed to be {interface}")
-    return AdminPlace(str(_state(args).absolute()), str(image_dir.absolute()), interface, "", image)
-
-
-def find_image_dir() -> Path:
-    """build/image beside pyproject.toml in a checkout, else where a package installs it."""
-    checkout = Path(__file__).parent.parent.parent
-    return checkout / "build" / "image" if (checkout / "pyproject.toml").is_file() else Path("/usr/lib/rackstrap/image")
+    state = _state(args).absolute()
+    return AdminPlace(str(state), str(image_dir.absolute()), interface, find_pin(state), image)

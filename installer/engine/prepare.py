@@ -121,8 +121,13 @@ def load_history(state: Path, recordings: Sequence[Path]) -> tuple[list[Event], 
 
 def make_dry_place(state: Path, image: Path, interface: str) -> AdminPlace:
     """The place as a dry run sees it: no certificate is made for it."""
-    from installer.serve.certificate import load_pin
     from installer.serve.place import load_image
 
-    pin = load_pin(state) if (state / "tls").exists() else UNKNOWN_PIN
-    return AdminPlace(str(state), str(image), interface or "lo", pin, load_image(image))
+    return AdminPlace(str(state), str(image), interface or "lo", find_pin(state), load_image(image))
+
+
+def find_pin(state: Path) -> str:
+    """The serving certificate's pin, all zeros as long as nothing was served from this state directory."""
+    from installer.serve.certificate import load_pin
+
+    return load_pin(state) if (state / "tls").exists() else UNKNOWN_PIN

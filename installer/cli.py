@@ -50,18 +50,45 @@ def run(argv: Sequence[str]) -> int:
     args = make_parser(only).parse_args(argv)
     module = importlib.import_module(VERBS[args.verb][0])
     try:
-        return int(getattr(module, f"run_{args.verb}")(args))
+        code = int(getattr(module, f"run_{args.verb}")(args))
+        sys.stdout.flush()
     except RackstrapError as error:
-        print(f"rackstrap: {error.message}", *([f"  {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)  # noqa: T201
-        return error.exit_code
+        return _tell(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _tell(explain_os_error(error))
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def explain_os_error(error: OSError) -> RackstrapError:
+    """What no verb has put into words of its own: a folder that may not be read, a full disk."""
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    hint = "run as root, or name another place" if isinstance(error, PermissionError) else "put that right, and run this again"
+    return RackstrapError(f"{where}{error.strerror or error}", hint)
+
+
+def _tell(error: RackstrapError) -> int:
+    print(f"rackstrap: {error.message}", *([f"  {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)  # noqa: T201
+    return error.exit_code
+
+
+def open_streams() -> None:
+    """Put /dev/null where a standard stream was closed: the store must never be opened in the place of one."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
 
 
 def main() -> None:
+    open_streams()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -33,6 +33,8 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 def run_serve(args: argparse.Namespace) -> int:
     state = args.state.absolute()
     if args.stop:
+        if not find_serving(state):
+            print(f"nothing serves {state}")  # noqa: T201
         return stop_serving(state)
     if args.detach:
         start_serving(state, args.image.absolute(), args.interface)
@@ -55,7 +57,7 @@ def find_serving(state: Path) -> int:
     """The process id of the one that serves this state directory; 0 when none does."""
     try:
         lock = os.open(state / "serve.lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,6 +69,12 @@ def find_serving(state: Path) -> int:
         os.close(lock)
 
 
+def check_applied(state: Path) -> None:
+    """Refuse a folder in which no site is applied, before anything is made in it. Raises RackstrapError."""
+    if not (state / "site.yaml").exists():
+        raise RackstrapError(f"no site is applied in {state}", "rackstrap apply SITE")
+
+
 def start_serving(state: Path, image: Path, interface: str | None) -> int:
     """Start a process that outlives this one and return its id once it serves; the one that runs is left alone.
 
@@ -74,6 +82,7 @@ def start_serving(state: Path, image: Path, interface: str | None) -> int:
     """
     if pid := find_serving(state):
         return pid
+    check_applied(state)
     run = state / "run"
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
     (run / "serve.ready").unlink(missing_ok=True)
@@ -112,7 +121,7 @@ def _run_foreground(state: Path, image: Path, interface: str | None) -> int:
     from installer.serve.run import run_serving
     from installer.site.load import load_site
 
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_applied(state)
     lock = os.open(state / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,8 +130,6 @@ def _run_foreground(state: Path, image: Path, interface: str | None) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    if not (state / "site.yaml").exists():
-        raise RackstrapError(f"no site is applied in {state}", "rackstrap apply SITE")
     site = load_site(state / "site.yaml").site
     if site is None:
         raise RackstrapError(f"{state}/site.yaml cannot be read", "rackstrap apply SITE", exit_code=1)

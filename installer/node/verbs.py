@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from installer.model.orders import Order, Stage
+from installer.model.problems import RackstrapError
 from installer.node.agent import Agent, find_machine, run_installed, run_live, start_agent
 from installer.node.console import Console, Panel, load_dmi, make_console
 from installer.node.orders import Drawer
@@ -54,7 +55,12 @@ def run_as_installed(args: argparse.Namespace, console: Console) -> int:
     from installer.node.handover import leave_image
 
     state: Path = args.state or INSTALLED_STATE
-    installed = parse_installed((state / "node.json").read_text(encoding="utf-8"))
+    try:
+        text = (state / "node.json").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "nothing was touched; nodes run this by themselves"
+        raise RackstrapError(f"this machine is no node: there is no {state}/node.json", hint) from None
+    installed = parse_installed(text)
     leave_image()
     console.show(name=installed.node, admin=installed.admin)
     agent = make_agent(installed.place, state, LIVE_STATE / ORDERS, console)
@@ -78,6 +84,8 @@ def carry_live(agent: Agent, order: Order, place: Place) -> Result:
     """Carry out an order in the discovery system."""
     if order.kind != "install":
         return carry_simple(agent, order)
+    if not is_live():
+        return Result(False, "this is not the discovery system: nothing is installed from here")
     from installer.node.install import run_install
 
     def report(stage: Stage, percent: int, text: str) -> None:

@@ -51,7 +51,7 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def node(state: Path, capsys: pytest.CaptureFixture[str]) -> Node:
     def call(*words: str) -> tuple[int, str]:
-        extra = ["--image", str(state.parent / "image")] if words[0] == "allocate" else []
+        extra = ["--image", str(state.parent / "image")] if words[0] in {"allocate", "reinstall"} else []
         code = run(["node", words[0], "--state", str(state), *extra, *words[1:]])
         told = capsys.readouterr()
         return code, told.out + told.err
@@ -131,9 +131,17 @@ def test_an_installed_node_is_not_allocated_but_reinstalled(node: Node, state: P
     note(state, Happened.NODE_INSTALLED, "m-A1", **make_installed(entry_of(state)))
     code, text = node("allocate", "node1", "--erase")
     assert (code, "node reinstall node1" in text) == (1, True)
-    assert node("reinstall", "node1")[0] == 0
+    code, text = node("reinstall", "node1")
+    assert (code, "erases virtio-VIRT-0001" in text) == (0, True)
     entry = entry_of(state)
     assert (entry.epoch, entry.reinstall_epoch, entry.installed, entry.consent) == (2, 2, None, None)
+    assert entry.reinstall_disks == ("virtio-VIRT-0001",)
+
+
+def test_a_reinstallation_shows_the_disks_that_it_would_erase_also_without_an_earlier_consent(node: Node, state: Path) -> None:
+    code, text = node("reinstall", "node1")
+    assert (code, "erases virtio-VIRT-0001" in text) == (0, True)
+    assert entry_of(state).reinstall_disks == ("virtio-VIRT-0001",)
 
 
 @pytest.mark.parametrize(

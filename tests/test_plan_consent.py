@@ -218,7 +218,7 @@ def test_a_reinstallation_asks_for_a_discovery_then_takes_own_disks_alone() -> N
     bench.settle()
     install(bench, 1, MARKED)
     bench.settle()
-    bench.note("reinstall_asked", "m-1", epoch=2)
+    bench.note("reinstall_asked", "m-1", epoch=2, disks=["ata-DISK_sda"])
     plan = bench.settle()
     assert find_consent(plan) == ()
     assert [step.key.name for step in plan.steps if step.key.host == "a"] == [
@@ -236,10 +236,24 @@ def test_a_reinstallation_asks_for_a_discovery_then_takes_own_disks_alone() -> N
     assert (consent.own_mark, consent.how, consent.epoch) == (True, "node reinstall", 2)
 
 
+def test_a_reinstallation_takes_no_disk_that_the_operator_was_not_shown() -> None:
+    """Another node's disk, put into this machine since, is marked too, and would come before its own."""
+    bench = Bench(make_site(f"discovery: {{admit: matched}}\nnodes: [{MINE}]\n"), {"m-1": make_machine(1, [BLANK])})
+    bench.settle()
+    install(bench, 1, MARKED)
+    bench.note("reinstall_asked", "m-1", epoch=2, disks=["ata-DISK_sda"])
+    step = next(step for step in bench.settle().steps if step.key.name == "rediscover")
+    bench.discover("m-1", make_machine(1, [MARKED, make_disk("sdb", 19, holds=OWN)]))
+    bench.note("step_done", "a", name="rediscover", id=step.id)
+    plan = bench.settle()
+    assert [disk.id for disk in plan.nodes[0].disks] == ["ata-DISK_sdb"]
+    assert (find_consent(plan), bench.ledger.machines["m-1"].consent) == ((), None)
+
+
 def test_a_reinstallation_never_takes_a_disk_without_own_mark() -> None:
     bench = Bench(make_site(f"discovery: {{admit: matched}}\nnodes: [{MINE}]\n"), {"m-1": make_machine(1, [BLANK])})
     bench.settle()
-    bench.note("reinstall_asked", "m-1", epoch=2)
+    bench.note("reinstall_asked", "m-1", epoch=2, disks=["ata-DISK_sda"])
     step = next(step for step in bench.settle().steps if step.key.name == "rediscover")
     bench.note("step_done", "a", name="rediscover", id=step.id)
     for disk in (BLANK, DIRTY):
@@ -252,7 +266,7 @@ def test_a_reinstallation_takes_a_replaced_half_of_a_mirror_only_while_it_is_bla
     for other, is_given in ((make_disk("sdb", 30), True), (make_disk("sdb", 30, holds=(EXT4,)), False)):
         bench = Bench(make_site(f"discovery: {{admit: matched}}\nnodes: [{rule}]\n"), {"m-1": make_machine(1, [MARKED, other])})
         bench.settle()
-        bench.note("reinstall_asked", "m-1", epoch=2)
+        bench.note("reinstall_asked", "m-1", epoch=2, disks=["ata-DISK_sda"])
         step = next(step for step in bench.settle().steps if step.key.name == "rediscover")
         bench.note("step_done", "a", name="rediscover", id=step.id)
         assert find_consent(bench.settle()) == (("ata-DISK_sda", "ata-DISK_sdb") if is_given else ())

@@ -135,15 +135,14 @@ def make_reset(entry: MachineEntry) -> Change:
     return Change((Event(Happened.NODE_RESET, entry.id),), says, name)
 
 
-def make_reinstallation(entry: MachineEntry, machine: Machine | None) -> Change:
-    """A new epoch, with leave to erase the disks that Rackstrap installed before."""
+def make_reinstallation(entry: MachineEntry, planned: NodePlan | None) -> Change:
+    """A new epoch, with leave to erase what Rackstrap installed before on the disks planned for it, and on no other."""
     name = make_title(entry)
     if not entry.name:
         raise refuse(f"{name} is no node", "only a node can be installed anew")
-    ids = [disk.id for disk in entry.consent.disks] if entry.consent is not None else []
-    disks = [disk for disk in (machine.disks if machine is not None else ()) if disk.id in ids]
+    disks = planned.disks if planned is not None else ()
     losses = tuple(f"{disk.id}: {disk.model or 'unknown model'}, {disk.size_bytes / 1e9:.1f} GB" for disk in disks)
-    event = Event(Happened.REINSTALL_ASKED, entry.id, {"epoch": entry.epoch + 1})
+    event = Event(Happened.REINSTALL_ASKED, entry.id, {"epoch": entry.epoch + 1, "disks": [disk.id for disk in disks]})
     return Change((event,), f"{name} will be switched off, discovered and installed anew", name, losses)
 
 

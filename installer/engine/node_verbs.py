@@ -24,6 +24,8 @@ from installer.engine.node_changes import (
 from installer.engine.prepare import find_role_dirs, make_dry_place
 from installer.engine.requests import ask
 from installer.engine.store import make_who
+from installer.model.events import Event
+from installer.model.folds import make_ledger
 from installer.model.plan import NodePlan
 from installer.model.problems import RackstrapError
 from installer.model.site import Site
@@ -61,7 +63,8 @@ def add_node(parser: argparse.ArgumentParser) -> None:
             sub.add_argument("name", metavar="NAME", help="a node's name, a machine's id or its short code")
     allocate = subs["allocate"]
     allocate.add_argument("--erase", action="store_true", help="the word that gives consent")
-    allocate.add_argument("--image", type=Path, default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
+    for sub in (allocate, subs["reinstall"]):
+        sub.add_argument("--image", type=Path, default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
     for verb in ("allocate", "reinstall", "reset", "delete"):
         subs[verb].add_argument("--yes", action="store_true", help="do not ask on the terminal")
     subs["rename"].add_argument("to", metavar="NEW")
@@ -133,17 +136,19 @@ def find_change(journal: Journal, args: argparse.Namespace) -> Change:
         case "roles":
             return make_roles_choice(entry, args.roles, load_roles(find_role_dirs())[0].keys())
         case "reinstall":
-            return make_reinstallation(entry, journal.machines().get(entry.id))
+            asked = make_reinstallation(entry, None).events
+            return make_reinstallation(entry, plan_node(journal, args, entry.name, asked)[1])
     return SIMPLE[args.node_verb](entry)
 
 
-def plan_node(journal: Journal, args: argparse.Namespace, name: str) -> tuple[Site, NodePlan]:
-    """The applied site, and this node as it is planned now."""
+def plan_node(journal: Journal, args: argparse.Namespace, name: str, ahead: tuple[Event, ...] = ()) -> tuple[Site, NodePlan]:
+    """The applied site, and this node as it is planned now, or would be once `ahead` has happened."""
     from installer.plan.plan import make_plan
 
     site = load_applied(args.state)
     place = make_dry_place(args.state.absolute(), args.image.absolute(), "")
-    plan = make_plan(site, journal.machines(), journal.ledger, load_roles(find_role_dirs())[0], place)
+    ledger = make_ledger((*journal.store.read(), *ahead)) if ahead else journal.ledger
+    plan = make_plan(site, journal.machines(), ledger, load_roles(find_role_dirs())[0], place)
     planned = plan.node(name)
     if planned is None:
         raise RackstrapError(

@@ -40,7 +40,7 @@ class Happened(StrEnum):
     NODE_LEFT_OUT = "node_left_out"  # (none): the operator goes on without it
     NODE_RETRIED = "node_retried"  # (none): problem cleared, failed steps may run again
     NODE_RESET = "node_reset"  # (none): back to discovered; installation forgotten, disks untouched
-    REINSTALL_ASKED = "reinstall_asked"  # epoch (new): consent for own mark by this node's name
+    REINSTALL_ASKED = "reinstall_asked"  # epoch (new), disks (ids, as shown): leave to erase Rackstrap's own mark on these
 
     # power; host is a machine id, or "bmc ADDRESS" before a machine is known behind it
     POWER_SET = "power_set"  # bmc, power, boot: from now on an enrolment of this machine is expected

@@ -202,7 +202,8 @@ def _reinstall(ledger: Ledger, event: Event) -> None:
         return
     epoch = int(event.data["epoch"])
     cleared: dict[str, Any] = {"installed": None, "consent": None, "state": "discovered", "reason": "", "phases": {}}
-    ledger.change(event.host, epoch=epoch, reinstall_epoch=epoch, **cleared)
+    disks = tuple(event.data.get("disks", ()))
+    ledger.change(event.host, epoch=epoch, reinstall_epoch=epoch, reinstall_disks=disks, **cleared)
     _clear_failures(ledger, entry.name)
 
 

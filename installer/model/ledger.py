@@ -68,6 +68,7 @@ class MachineEntry:
     claims: tuple[str, ...] = ()  # keys that claimed to be it and were refused
     retried_at: int = 0  # event id of the last retry
     reinstall_epoch: int = 0  # the epoch for which `node reinstall` consented to erase Rackstrap's own disks
+    reinstall_disks: tuple[str, ...] = ()  # … and the ids of the disks that the operator was shown for it
     order: Mapping[str, Any] | None = None  # the open order: ORDER_GIVEN's data
     order_failed: str = ""  # reason of the last order's failure
     orders_done: tuple[str, ...] = ()

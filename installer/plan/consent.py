@@ -131,12 +131,14 @@ def make_file_consents(site: Site, machines: Mapping[str, Machine]) -> FileConse
 def make_reinstall_consent(machine: Machine, entry: MachineEntry, chosen: Sequence[Disk]) -> dict[str, Any] | None:
     """CONSENT_GIVEN's data when `node reinstall` was asked for and the chosen disks carry Rackstrap's mark, else None.
 
-    Where half of a mirror was replaced, the new half may be blank instead; it is not the only one.
+    Where half of a mirror was replaced, the new half may be blank instead; it is not the only one. A marked disk that the
+    operator was not shown when asking is not taken: it may be another node's, put into this machine since.
     To be asked only once the machine was discovered anew, so that the consent is bound to what the disks hold now.
     """
     asked = entry.reinstall_epoch == entry.epoch and entry.installing_epoch < entry.epoch
     given = entry.consent is not None and entry.consent.epoch == entry.epoch
-    is_own = any(d.has_own_mark for d in chosen) and all(d.has_own_mark or d.is_blank for d in chosen)
+    own = [disk for disk in chosen if disk.has_own_mark]
+    is_own = bool(own) and all(disk.id in entry.reinstall_disks for disk in own) and all(d in own or d.is_blank for d in chosen)
     if not asked or given or not is_own:
         return None
     return make_consent(machine, [disk.id for disk in chosen], entry.epoch, "node reinstall", own_mark=True)

@@ -112,7 +112,7 @@ def test_a_node_is_installed_again_only_by_its_name(folder: Path) -> None:
     with one_machine(folder) as one:
         assert one.apply() == 0
         first = one.ask("cat /etc/machine-id")
-        done = one.rack.admin("node", "reinstall", "node1", "--yes", "--state", one.rack.state)
+        done = one.rack.admin("node", "reinstall", "node1", "--yes", "--state", one.rack.state, "--image", one.rack.image)
         assert done.returncode == 0, done.stdout + done.stderr
         assert one.apply() == 0
         assert one.entry().epoch == 2

@@ -175,6 +175,15 @@ def test_results() -> None:
     assert make_result(entry_after(*READY_TO_INSTALL, UNPACKED, DONE), {"order": "o-1", "ok": True}) == []
 
 
+@pytest.mark.parametrize("later", [happened(Happened.NODE_RESET), happened(Happened.REINSTALL_ASKED, epoch=2)])
+def test_a_late_result_is_of_the_installation_that_was_ordered_not_of_the_present_one(later: Event) -> None:
+    events = (*READY_TO_INSTALL, later)
+    told = make_result(entry_after(*events), {"order": "o-1", "ok": True})
+    assert [event.data.get("epoch") for event in told] == [1, None]
+    entry = entry_after(*events, *told)
+    assert (entry.epoch, entry.unpacked_epoch, entry.order, boots_from_disk(entry)) == (2, 1, None, False)
+
+
 def test_an_installed_system_is_told_once_and_when_it_changes() -> None:
     entry = entry_after(*READY_TO_INSTALL, UNPACKED, DONE)
     (event,) = make_installed(entry, {"node": "node1", **RUNS})

@@ -60,9 +60,11 @@ def make_result(entry: MachineEntry, raw: Mapping[str, Any]) -> list[Event]:
     if not is_ok:
         return [Event(Happened.ORDER_FAILED, entry.id, {"order": order, "reason": reason or "the node gave no reason"})]
     done = Event(Happened.ORDER_DONE, entry.id, {"order": order})
-    if entry.order.get("kind") != "install":
+    install = entry.order.get("install")
+    if entry.order.get("kind") != "install" or not isinstance(install, Mapping):
         return [done]
-    return [Event(Happened.NODE_UNPACKED, entry.id, {"epoch": entry.epoch, "phases": phases}), done]
+    # The order's own epoch: the node may have been reset, or asked to be reinstalled, while it worked.
+    return [Event(Happened.NODE_UNPACKED, entry.id, {"epoch": install["epoch"], "phases": phases}), done]
 
 
 def make_installed(entry: MachineEntry, raw: Mapping[str, Any]) -> list[Event]:

@@ -195,6 +195,15 @@ def test_a_foreign_or_damaged_or_newer_file_is_refused(tmp_path: Path) -> None:
     foreign.close()
     with pytest.raises(RackstrapError, match="another program's database"):
         Store(tmp_path / "foreign.db")
+    other = tmp_path / "other"
+    other.mkdir()
+    other.chmod(0o755)
+    content = (tmp_path / "foreign.db").rename(other / "store.db").read_bytes()
+    (other / "store.db").chmod(0o644)
+    with pytest.raises(RackstrapError, match="another program's database"):
+        Store(other / "store.db")
+    assert (other / "store.db").read_bytes() == content
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (other, other / "store.db")] == [0o755, 0o644]
     Store(tmp_path / "new.db").close()
     newer = sqlite3.connect(tmp_path / "new.db")
     newer.execute("PRAGMA user_version=99")
@@ -209,6 +218,20 @@ def test_a_shared_folder_is_refused(tmp_path: Path) -> None:
     shared.chmod(0o1777)
     with pytest.raises(RackstrapError, match="belongs to others"):
         Store(shared / "store.db")
+
+
+def test_a_folder_with_something_else_in_it_is_not_closed_to_others(tmp_path: Path) -> None:
+    shared = tmp_path / "srv"
+    shared.mkdir()
+    shared.chmod(0o755)
+    (shared / "letters").mkdir()
+    with pytest.raises(RackstrapError, match="belongs to others"):
+        Store(shared / "store.db")
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+    assert [path.name for path in shared.iterdir()] == ["letters"]
+    (shared / "letters").rename(shared / "run")
+    Store(shared / "store.db").close()
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o700
 
 
 def test_opening_at_once_from_many_processes_makes_one_store(tmp_path: Path) -> None:

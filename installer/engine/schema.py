@@ -18,6 +18,10 @@ from installer.model.problems import RackstrapError
 VERSION: Final = 1
 APPLICATION_ID: Final = 0x5253_5450  # "RSTP", so that a foreign database is told apart (SQLite's PRAGMA application_id)
 BUSY_S: Final = 30.0
+MAGIC: Final = b"SQLite format 3\0"
+HEADER_BYTES: Final = 100
+# What a state folder may hold before it has a store: one with other things in it is not ours to close.
+OURS: Final = frozenset({"site.yaml", "known_hosts", "place.json", "apply.lock", "serve.lock", "run", "secrets", "tftp", "tls"})
 
 metadata: Final = sa.MetaData()
 events: Final = sa.Table(
@@ -87,14 +91,39 @@ def _on_begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def make_folder(folder: Path) -> None:
+    """Make the state folder, or take one that is ours. Raises RackstrapError, and OSError where it cannot be made.
+
+    A folder that others may enter is about to be closed to them: it must hold nothing but what is Rackstrap's.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    is_shared = found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX
+    names = {entry.name for entry in folder.iterdir()} if found.st_mode & 0o077 else set()
+    if is_shared or ("store.db" not in names and names - OURS):
+        raise RackstrapError(f"{folder} belongs to others as well", "choose a folder of its own with --state")
+
+
+def _check_foreign(path: Path) -> None:
+    """Refuse another program's database by its header, before its mode or a byte of it changes. Ours are WAL."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER_BYTES)
+    except FileNotFoundError:
+        return
+    if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
+        return
+    application, is_wal = int.from_bytes(head[68:72], "big"), head[18] == 2
+    if application not in (0, APPLICATION_ID) or (application == 0 and not is_wal):
+        raise RackstrapError(f"{path} is another program's database", "choose another folder with --state")
+
+
 def _make_file(path: Path) -> None:
     folder = path.parent
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-        if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX:
-            raise RackstrapError(f"{folder} belongs to others as well", "choose a folder of its own with --state")
-        if stat.S_IMODE(found.st_mode) & 0o077:
+        make_folder(folder)
+        _check_foreign(path)
+        if stat.S_IMODE(folder.stat().st_mode) & 0o077:
             folder.chmod(0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         path.chmod(0o600)

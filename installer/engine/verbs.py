@@ -119,8 +119,10 @@ def run_dry(args: argparse.Namespace, outlet: Outlet) -> int:
 @contextmanager
 def hold_lock(state: Path) -> Iterator[None]:
     """Only one apply at a time over a state directory. Raises RackstrapError when another holds it."""
+    from installer.engine.schema import make_folder
+
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(state)
         lock = os.open(state / "apply.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise RackstrapError(f"cannot use {state}: {error.strerror}", "run as root, or choose --state DIR") from error

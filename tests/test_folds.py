@@ -114,6 +114,23 @@ def test_reinstalling_begins_a_new_epoch_without_consent() -> None:
     assert (entry.epoch, entry.reinstall_epoch, entry.consent, entry.installed) == (2, 0, None, None)
 
 
+def test_an_enrolment_that_was_decided_before_an_admission_and_journalled_after_it_is_only_a_claim() -> None:
+    """Serving and the command line are two processes: between look and append of the one, the other may have appended."""
+    other = (Happened.MACHINE_DISCOVERED, {**FOUND, "key": "k2", "code": "WXYZ-0000"})
+    consent = (Happened.CONSENT_GIVEN, {"disks": [DISK], "epoch": 1, "how": "x"})
+    for settled in ((Happened.MACHINE_ADMITTED, {"key": "k1"}), consent):
+        entry = discovered(settled, other)
+        assert (entry.key, entry.code, entry.claims, entry.discovered_at) == ("k1", "ABCD-EFGH", ("k2",), 1001.0)
+
+
+def test_an_admission_is_of_the_machine_whose_code_was_seen() -> None:
+    other = (Happened.MACHINE_DISCOVERED, {**FOUND, "key": "k2", "code": "WXYZ-0000"})
+    admitted = (Happened.MACHINE_ADMITTED, {"key": "k1"})
+    assert discovered(admitted).admitted
+    entry = discovered(other, admitted)
+    assert (entry.key, entry.admitted) == ("k2", False)
+
+
 def test_claims_are_kept_once_and_approved() -> None:
     refused = (Happened.CLAIM_REFUSED, {"key": "k9", "code": "c", "address": "", "reason": "r"})
     assert discovered(refused, refused).claims == ("k9",)

@@ -11,9 +11,12 @@ import pytest
 
 from installer.cli import run
 from installer.engine.journal import Journal
+from installer.engine.node_changes import make_admission
+from installer.engine.node_verbs import check_admitted
 from installer.model.codes import make_code
 from installer.model.events import Event, Happened
 from installer.model.ledger import MachineEntry
+from installer.model.problems import RackstrapError
 from tests.fake_rack import make_installed, make_recording
 from tests.serving import save_image
 
@@ -102,6 +105,17 @@ def test_admit_by_name_and_by_code(node: Node, state: Path) -> None:
     assert "already" in node("admit", "node1")[1]
     assert node("admit", make_code(KEYS["m-A2"]))[0] == 0
     assert entry_of(state, "m-A2").admitted
+
+
+def test_admitting_who_has_been_displaced_meanwhile_is_refused(state: Path) -> None:
+    with Journal(state / "store.db") as journal:
+        change = make_admission(journal.ledger, make_code(KEYS["m-A1"]))
+        data = {"recording": journal.ledger.machines["m-A1"].recording, "key": "11" * 32, "code": make_code("11" * 32)}
+        note(state, Happened.MACHINE_DISCOVERED, "m-A1", **data)
+        journal.append(*change.events, durable=True)
+        with pytest.raises(RackstrapError, match="another machine has just enrolled in its place"):
+            check_admitted(journal, change)
+    assert not entry_of(state).admitted
 
 
 def test_admit_believes_a_claim_by_its_code(node: Node, state: Path) -> None:

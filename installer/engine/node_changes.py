@@ -63,13 +63,14 @@ def make_admission(ledger: Ledger, word: str) -> Change:
         return _make_approval(entry, entry.claims[0])
     if entry.admitted:
         return Change((), f"{make_title(entry)} is admitted already")
-    return Change((Event(Happened.MACHINE_ADMITTED, entry.id),), f"{make_title(entry)} may take part; nothing on it has changed")
+    admitted = Event(Happened.MACHINE_ADMITTED, entry.id, {"key": entry.key})
+    return Change((admitted,), f"{make_title(entry)} may take part; nothing on it has changed")
 
 
 def _make_approval(entry: MachineEntry, key: str) -> Change:
     events = [Event(Happened.CLAIM_APPROVED, entry.id, {"key": key})]
     if not entry.admitted:
-        events.append(Event(Happened.MACHINE_ADMITTED, entry.id))
+        events.append(Event(Happened.MACHINE_ADMITTED, entry.id, {"key": key}))
     return Change(tuple(events), f"the machine with code {make_code(key)} is {make_title(entry)}")
 
 

@@ -20,11 +20,12 @@ from installer.engine.node_changes import (
     make_rename,
     make_roles_choice,
     make_title,
+    refuse,
 )
 from installer.engine.prepare import find_role_dirs, make_dry_place
 from installer.engine.requests import ask
 from installer.engine.store import make_who
-from installer.model.events import Event
+from installer.model.events import Event, Happened
 from installer.model.folds import make_ledger
 from installer.model.plan import NodePlan
 from installer.model.problems import RackstrapError
@@ -118,8 +119,20 @@ def run_change(journal: Journal, args: argparse.Namespace) -> int:
     confirm(change, args)
     if change.events:
         journal.append(*change.events, durable=True)
+        check_admitted(journal, change)
     _tell(args, True, change.says)
     return 0
+
+
+def check_admitted(journal: Journal, change: Change) -> None:
+    """Raises RackstrapError when an admission came too late: another machine enrolled in the meantime under this name."""
+    journal.refresh()
+    for event in change.events:
+        entry = journal.ledger.machines.get(event.host)
+        if event.kind is Happened.MACHINE_ADMITTED and (entry is None or not entry.admitted):
+            raise refuse(
+                "another machine has just enrolled in its place", "admit the code that the right one's console shows now"
+            )
 
 
 def find_change(journal: Journal, args: argparse.Namespace) -> Change:

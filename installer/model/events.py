@@ -23,7 +23,7 @@ class Happened(StrEnum):
     MACHINE_REPORTED = "machine_reported"  # recording (blob sha256): facts changed, same boot
     CLAIM_REFUSED = "claim_refused"  # key, code, address, reason: someone claims to be this machine
     CLAIM_APPROVED = "claim_approved"  # key: the operator accepts the new key
-    MACHINE_ADMITTED = "machine_admitted"  # (none)
+    MACHINE_ADMITTED = "machine_admitted"  # key, where a person admitted it by its code: void when it has another by now
     MACHINE_DELETED = "machine_deleted"  # (none): forgotten; its name and addresses are free
 
     # nodes: a machine that was given a name

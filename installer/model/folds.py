@@ -55,6 +55,9 @@ def _bmc_found(ledger: Ledger, event: Event) -> None:
 def _discovered(ledger: Ledger, event: Event) -> None:
     d = event.data
     old = ledger.machines.get(event.host, MachineEntry(event.host))
+    if not old.believes(d["key"]):  # another process admitted the machine between the look at the ledger and this
+        _claim_refused(ledger, event)
+        return
     ledger.machines[event.host] = replace(
         old,
         recording=d["recording"],
@@ -84,7 +87,9 @@ def _claim_approved(ledger: Ledger, event: Event) -> None:
 
 
 def _admitted(ledger: Ledger, event: Event) -> None:
-    ledger.change(event.host, admitted=True)
+    entry = ledger.machines.get(event.host)
+    if entry is not None and event.data.get("key", entry.key) == entry.key:
+        ledger.change(event.host, admitted=True)
 
 
 def _deleted(ledger: Ledger, event: Event) -> None:

@@ -73,6 +73,16 @@ class MachineEntry:
     order_failed: str = ""  # reason of the last order's failure
     orders_done: tuple[str, ...] = ()
 
+    def believes(self, key: str) -> bool:
+        """Whether who enrols with this key is taken for this machine.
+
+        One that is known only as discovered has nothing yet that another could steal. One that was admitted or consented to
+        keeps its key until Rackstrap itself boots it anew, or the operator approves the claim.
+        """
+        if self.key == key or not self.key or self.boot_expected:
+            return True
+        return self.state == "discovered" and not self.admitted and self.consent is None and self.installed is None
+
 
 @dataclass(frozen=True, slots=True)
 class BmcEntry:

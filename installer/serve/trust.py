@@ -8,20 +8,14 @@ MOST_STRANGERS = 4096  # machines that nobody has admitted: what a flood of fals
 
 
 def find_doubt(ledger: Ledger, entry: MachineEntry | None, key: str) -> str:
-    """Why this key is not taken for that machine; "" when it is.
-
-    A machine that is new, or known only as discovered, has nothing yet that another could steal. One that was admitted keeps its
-    key until Rackstrap itself boots it anew, or the operator approves the claim.
-    """
+    """Why this key is not taken for that machine; "" when it is."""
     owner = next((m for m in ledger.machines.values() if m.key == key), None)
     if owner is not None and owner is not entry:
         return "this key belongs to another machine"
     if entry is None:
         strangers = sum(1 for m in ledger.machines.values() if not m.admitted)
         return "too many unknown machines wait to be admitted" if strangers >= MOST_STRANGERS else ""
-    if entry.key == key or not entry.key or entry.boot_expected:
-        return ""
-    if entry.state == "discovered" and not entry.admitted and entry.consent is None and entry.installed is None:
+    if entry.believes(key):
         return ""
     name = entry.name or entry.code
     return f"someone claims to be {name}; if it is the same machine: rackstrap node admit {name}"

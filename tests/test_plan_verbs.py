@@ -113,3 +113,16 @@ def test_roles_are_listed_with_those_of_ones_own(tmp_path: Path, capsys: pytest.
     (tmp_path / "db" / "role.yaml").write_text("title: 7\n")
     assert run(["roles", "--roles-dir", str(tmp_path)]) == 1
     assert f"{tmp_path}/db/role.yaml:1:1: title:" in capsys.readouterr().err
+
+
+def test_check_knows_the_roles_that_plan_and_apply_know(
+    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "roles/db").mkdir(parents=True)
+    (tmp_path / "roles/db/role.yaml").write_text("title: Database\n")
+    site.write_text(site.read_text() + "roles: {db: {}}\n")
+    assert run(["check", str(site)]) == 1
+    assert "db" in capsys.readouterr().out
+    monkeypatch.setenv("RACKSTRAP_ROLES", str(tmp_path / "roles"))
+    assert run(["check", str(site)]) == 0
+    assert run(["plan", str(site)]) == 0

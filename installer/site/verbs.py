@@ -29,12 +29,13 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Print every problem; exit code 1 when one of them is an error, 0 when there is none or only warnings."""
+    from installer.engine.prepare import find_role_dirs
     from installer.plan.roles import load_roles
     from installer.site.check import check_site, has_errors
 
     loaded = load_site(args.file)
     machines = load_machines(args.machine)
-    roles, broken = load_roles()
+    roles, broken = load_roles(find_role_dirs())
     problems = (*check_site(loaded, machines or None, roles, are_all=True), *broken, *check_credentials(loaded))
     for problem in problems:
         print(json.dumps(make_row(problem)) if args.json else render_problem(problem))  # noqa: T201

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from installer.cli import explain_os_error, run
+from installer.cli import VERBS, explain_os_error, make_parser, run
 
 PROGRAM = (sys.executable, "-m", "installer.cli")
 
@@ -28,6 +30,13 @@ def test_closed_and_full_outputs() -> None:
         "rackstrap: No space left on device\n  put that right, and run this again\n",
     )
     assert run_shell('{ "$@" schema; echo "$?" >&2; } | head -c 1') == (0, "0\n")
+
+
+def test_passwords_are_never_typed_in_sight(tmp_path: Path) -> None:
+    table = tmp_path / "bmc.csv"
+    table.write_text("serial,address,user,secret\nA1,192.0.2.1,admin,\n")
+    told = "rackstrap: passwords are asked for on a terminal only\n  name their files in the column secret\n"
+    assert run_shell(f'setsid "$@" bmc import --ask-password {table} --state {tmp_path}/state') == (2, told)
 
 
 def test_os_errors_are_explained() -> None:
@@ -65,3 +74,37 @@ def test_agent_refuses_where_no_node_is(tmp_path: Path, capsys: pytest.CaptureFi
         "  nothing was touched; nodes run this by themselves\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def find_parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from find_parsers(sub)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_says_what_every_verb_and_every_word_means(verb: str) -> None:
+    top = next(a for a in make_parser(verb)._actions if isinstance(a, argparse._SubParsersAction))
+    parsers = list(find_parsers(top.choices[verb]))
+    words = [(p.prog, a) for p in parsers for a in p._actions if not isinstance(a, argparse._SubParsersAction)]
+    assert [p.prog for p in parsers if not (p.description or "").endswith(".")] == []
+    assert [(prog, a.dest) for prog, a in words if not a.help] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["node", "identify", "node1", "--seconds", "999"],
+        ["node", "identify", "node1", "--seconds", "-3"],
+        ["apply", "site.yaml", "--deadline", "-5"],
+        ["apply", "site.yaml", "--deadline", "nan"],
+        ["apply", "site.yaml", "--deadline", "soon"],
+    ],
+)
+def test_numbers_that_mean_nothing_are_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(words)
+    assert ended.value.code == 2
+    assert repr(words[-1]) in capsys.readouterr().err

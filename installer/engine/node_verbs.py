@@ -52,13 +52,26 @@ VERBS: Final = {
     "leave-out": "go on without it",
 }
 
+MORE: Final = {
+    "admit": "Compare the code with the one on the machine's own console first.",
+    "allocate": "Without --erase it only says which disks would be erased. A disk that Rackstrap installed needs `reinstall`.",
+    "rename": "Names that the site file keeps for others are taken.",
+    "identify": "The lamp on its front, by its BMC.",
+    "power": "By its BMC, through the running `rackstrap serve`.",
+    "reset": "Its disks may not be erased until it is allocated again.",
+    "reinstall": "This is the consent to erase what Rackstrap installed on its disks. `rackstrap apply` then does it.",
+    "delete": "Its name and addresses become free. A machine that the site file names comes back at its next boot.",
+    "leave-out": "The others do not wait for it; `retry` brings it back.",
+}
+
 
 def add_node(parser: argparse.ArgumentParser) -> None:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--state", type=Path, default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)")
-    common.add_argument("--json", action="store_true")
+    where = "where everything is kept (RACKSTRAP_STATE)"
+    common.add_argument("--state", type=Path, metavar="DIR", default=find_state_dir(), help=where)
+    common.add_argument("--json", action="store_true", help="print JSON: an object a line")
     verbs = parser.add_subparsers(dest="node_verb", metavar="WHAT", required=True)
-    subs = {verb: verbs.add_parser(verb, parents=[common], help=text) for verb, text in VERBS.items()}
+    subs = {verb: verbs.add_parser(verb, parents=[common], help=text, description=describe(verb)) for verb, text in VERBS.items()}
     for verb, sub in subs.items():
         if verb != "list":
             sub.add_argument("name", metavar="NAME", help="a node's name, a machine's id or its short code")
@@ -68,12 +81,24 @@ def add_node(parser: argparse.ArgumentParser) -> None:
         sub.add_argument("--image", type=Path, default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
     for verb in ("allocate", "reinstall", "reset", "delete"):
         subs[verb].add_argument("--yes", action="store_true", help="do not ask on the terminal")
-    subs["rename"].add_argument("to", metavar="NEW")
-    subs["group"].add_argument("group", metavar="GROUP")
-    subs["roles"].add_argument("roles", metavar="ROLE", nargs="+")
-    subs["identify"].add_argument("--seconds", type=int, default=15, help="0 puts it out; at most 255")
-    subs["power"].add_argument("power", choices=("on", "off", "cycle"))
+    subs["rename"].add_argument("to", metavar="NEW", help="its name from now on")
+    subs["group"].add_argument("group", metavar="GROUP", help="lower-case letters, digits and hyphens")
+    subs["roles"].add_argument("roles", metavar="ROLE", nargs="+", help="as `rackstrap roles` lists them")
+    subs["identify"].add_argument("--seconds", type=parse_seconds, default=15, help="0 puts it out; at most 255 (default: 15)")
+    subs["power"].add_argument("power", choices=("on", "off", "cycle"), help="cycle: off, then on; on where it was off")
     subs["power"].add_argument("--boot", choices=("pxe", "disk"), default="", help="where it boots from next")
+
+
+def describe(verb: str) -> str:
+    """The text of `rackstrap node VERB --help`."""
+    return f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}. {MORE.get(verb, '')}".strip()
+
+
+def parse_seconds(text: str) -> int:
+    """How long a lamp is lit: 0 to 255, which is what IPMI has room for. Raises ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or int(text) > 255:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 255")
+    return int(text)
 
 
 def run_node(args: argparse.Namespace) -> int:
@@ -189,7 +214,10 @@ def confirm(change: Change, args: argparse.Namespace) -> None:
     """On a terminal, have the word typed. Without one, having been called is the word."""
     if not change.asks or args.yes or not sys.stdin.isatty():
         return
-    typed = input(f"{change.says}.\nType {change.asks} to go on: ")
+    try:
+        typed = input(f"{change.says}.\nType {change.asks} to go on: ")
+    except EOFError:
+        typed = ""
     if typed.strip() != change.asks:
         raise RackstrapError("not confirmed; nothing has changed", exit_code=3)
 

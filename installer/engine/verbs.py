@@ -24,19 +24,43 @@ AT_ONCE: Final = 32  # BMCs that are talked to, and files that are written, at t
 
 def add_apply(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
-    parser.add_argument("--state", type=Path, default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)")
-    parser.add_argument("--image", type=Path, default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
-    parser.add_argument("--interface", help="the interface on the admin network; found by the admin address without this")
-    parser.add_argument("--machine", type=Path, action="append", default=[], metavar="REC", help="recordings, with --dry-run")
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)"
+    )
+    parser.add_argument("--image", type=Path, metavar="DIR", default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
+    parser.add_argument(
+        "--interface", metavar="NAME", help="the interface on the admin network; found by the admin address without this"
+    )
+    parser.add_argument(
+        "--machine",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="RECORDING",
+        help="a recorded machine, with --dry-run; may be given again",
+    )
     parser.add_argument("--dry-run", action="store_true", help="tell every step, do nothing")
-    parser.add_argument("--deadline", type=float, default=0, metavar="SECONDS", help="stop after this long")
-    parser.add_argument("--json", action="store_true", help="JSON lines")
+    parser.add_argument("--deadline", type=parse_deadline, default=0.0, metavar="SECONDS", help="stop after this long")
+    parser.add_argument("--json", action="store_true", help="print what happens as lines of JSON")
 
 
 def add_status(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--state", type=Path, default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)")
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)"
+    )
     parser.add_argument("--follow", action="store_true", help="go on and show what happens")
-    parser.add_argument("--json", action="store_true", help="JSON; with --follow, lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON object; with --follow, one a line")
+
+
+def parse_deadline(text: str) -> float:
+    """Seconds, more than none. Raises ArgumentTypeError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
 
 
 def run_apply(args: argparse.Namespace) -> int:

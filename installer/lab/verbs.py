@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from installer.lab.home import Home, find_base, find_home, make_home
 from installer.model.problems import RackstrapError
@@ -21,25 +21,39 @@ DEMO = Path(__file__).parent / "demo.yaml"
 def add_lab(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="lab_verb", metavar="WHAT", required=True)
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--dir", type=Path, help="the rack's folder (default: RACKSTRAP_LAB, or the only rack in build/lab)")
-    up = verbs.add_parser("up", parents=[where], help="set a rack up; its machines stay off")
-    up.add_argument("file", nargs="?", type=Path, default=DEMO, help="YAML file (default: two blank machines)")
+    where.add_argument(
+        "--dir", type=Path, metavar="DIR", help="the rack's folder (default: RACKSTRAP_LAB, or the only rack in build/lab)"
+    )
+    up = _add(verbs, where, "up", "set a rack up; its machines stay off")
+    up.add_argument("file", metavar="FILE", nargs="?", type=Path, default=DEMO, help="YAML file (default: two blank machines)")
     up.add_argument("--fresh", action="store_true", help="with blank disks and fresh NVRAM (never the file's own images)")
     up.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="auto: KVM where a kernel boots under it")
-    run = verbs.add_parser("run", parents=[where], help="run a command inside the rack's network")
-    run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
-    verbs.add_parser("down", parents=[where], help="switch everything off and remove the namespace; disks and logs stay")
-    status = verbs.add_parser("status", parents=[where], help="show what is on")
-    status.add_argument("--json", action="store_true")
-    console = verbs.add_parser("console", parents=[where], help="attach to a machine's serial console")
-    console.add_argument("node")
+    run = _add(verbs, where, "run", "run a command inside the rack's network")
+    run.add_argument(
+        "command",
+        nargs=argparse.REMAINDER,
+        metavar="-- COMMAND …",
+        help="it becomes this process: input, output and exit code are its own",
+    )
+    _add(verbs, where, "down", "switch everything off and remove the namespace; disks and logs stay")
+    status = _add(verbs, where, "status", "show what is on")
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+    console = _add(verbs, where, "console", "attach to a machine's serial console; Ctrl-] leaves")
+    console.add_argument("node", metavar="NODE", help="a machine's name in the rack's file")
     console.add_argument("--log", action="store_true", help="print what it has said so far")
-    power = verbs.add_parser("power", parents=[where], help="press a machine's power button")
-    power.add_argument("node")
+    power = _add(verbs, where, "power", "press a machine's power button")
+    power.add_argument("node", metavar="NODE", help="a machine's name in the rack's file")
     power.add_argument("what", choices=("on", "off", "cycle", "pull", "status"), help="pull: kill it as if unplugged")
-    screen = verbs.add_parser("screen", parents=[where], help="save a picture of a machine's screen")
-    screen.add_argument("node")
-    screen.add_argument("file", type=Path, help="PNG file")
+    screen = _add(verbs, where, "screen", "save a picture of a machine's screen")
+    screen.add_argument("node", metavar="NODE", help="a machine's name in the rack's file")
+    screen.add_argument("file", metavar="FILE", type=Path, help="PNG file")
+
+
+def _add(verbs: Any, where: argparse.ArgumentParser, name: str, says: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, parents=[where], help=says, description=f"{says[0].upper()}{says[1:]}."
+    )
+    return parser
 
 
 def run_lab(args: argparse.Namespace) -> int:

@@ -25,10 +25,12 @@ ORDERS: Final = "orders"
 def add_agent(parser: argparse.ArgumentParser) -> None:
     """Options for trying it by hand; a booted node needs none, its kernel line says everything."""
     parser.add_argument("--once", action="store_true", help="stop after one order (live) or after the report (installed)")
-    parser.add_argument("--admin", help="the admin node: https://ADDRESS")
-    parser.add_argument("--pin", help="SHA-256 (hex) of the admin node's certificate")
-    parser.add_argument("--mac", default="", help="MAC address of the NIC that this machine booted from")
-    parser.add_argument("--state", type=Path, help="folder of this node's key (default: /run/rackstrap or /etc/rackstrap)")
+    parser.add_argument("--admin", metavar="URL", help="the admin node: https://ADDRESS")
+    parser.add_argument("--pin", metavar="SHA256", help="SHA-256 (hex) of the admin node's certificate")
+    parser.add_argument("--mac", metavar="MAC", default="", help="MAC address of the NIC that this machine booted from")
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", help="folder of this node's key (default: /run/rackstrap or /etc/rackstrap)"
+    )
 
 
 def run_agent(args: argparse.Namespace) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
-import os
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from installer.engine.journal import Journal
 from installer.model.events import Event, Happened
@@ -18,18 +19,31 @@ from installer.model.problems import RackstrapError
 from installer.power.credentials import Credential, load_credentials, make_imported
 from installer.power.scan import parse_ranges, run_scan
 from installer.power.secrets import save_secret
+from installer.serve.verbs import find_state_dir
+
+DESCRIPTIONS: Final = {
+    "scan": "Ask every address of a range whether a BMC is there (UDP port 623); print who answers, remember who speaks IPMI.",
+    "import": "Take in BMCs from a CSV file: every line, or none when one is wrong. Passwords stay in their files.",
+}
 
 
 def add_bmc(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="bmc_verb", metavar="WHAT", required=True)
     where = argparse.ArgumentParser(add_help=False)
-    state = Path(os.environ.get("RACKSTRAP_STATE", "/var/lib/rackstrap"))
-    where.add_argument("--state", type=Path, default=state, help="the admin node's state folder (RACKSTRAP_STATE)")
-    scan = verbs.add_parser("scan", parents=[where], help="find BMCs by presence pings")
-    scan.add_argument("range", nargs="+", help="192.168.124.162-192.168.124.240, 192.168.124.0/24 or one address")
-    scan.add_argument("--json", action="store_true")
-    load = verbs.add_parser("import", parents=[where], help="import credentials from a CSV file")
-    load.add_argument("csv", type=Path, help="columns serial,address,user,secret[,uefi]; secret is a password file's path")
+    where.add_argument(
+        "--state", type=Path, metavar="DIR", default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)"
+    )
+    scan = verbs.add_parser("scan", parents=[where], help="find BMCs by presence pings", description=DESCRIPTIONS["scan"])
+    scan.add_argument(
+        "range", metavar="RANGE", nargs="+", help="192.168.124.162-192.168.124.240, 192.168.124.0/24 or one address"
+    )
+    scan.add_argument("--json", action="store_true", help="print each BMC as a line of JSON")
+    load = verbs.add_parser(
+        "import", parents=[where], help="import credentials from a CSV file", description=DESCRIPTIONS["import"]
+    )
+    load.add_argument(
+        "csv", type=Path, metavar="CSV", help="columns serial,address,user,secret[,uefi]; secret is a password file's path"
+    )
     load.add_argument("--ask-password", action="store_true", help="ask for the passwords of lines without a secret")
 
 
@@ -104,6 +118,18 @@ def find_changes(found: Sequence[Credential], journal: Journal) -> list[Event]:
     return events
 
 
+def ask_password(prompt: str) -> str:
+    """A password from the terminal, never echoed. Raises RackstrapError without a terminal, or when it is not given."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(prompt)
+    except getpass.GetPassWarning:
+        raise RackstrapError("passwords are asked for on a terminal only", "name their files in the column secret") from None
+    except EOFError:
+        raise RackstrapError("no password given; nothing has been imported", exit_code=1) from None
+
+
 def run_ask(found: Sequence[Credential], state: Path) -> tuple[Credential, ...]:
     """Ask for every password that no file holds, and keep it in a root-only one. Enter takes the one given before."""
     answered: list[Credential] = []
@@ -112,7 +138,7 @@ def run_ask(found: Sequence[Credential], state: Path) -> tuple[Credential, ...]:
         if one.secret or one.address.startswith("manual:"):
             answered.append(one)
             continue
-        typed = getpass.getpass(f"password of {one.user} at {one.address}{' (Enter: the same again)' if last else ''}: ")
+        typed = ask_password(f"password of {one.user} at {one.address}{' (Enter: the same again)' if last else ''}: ")
         last = typed or last
         if not last:
             raise RackstrapError(f"no password given for the BMC at {one.address}", exit_code=1)

@@ -22,9 +22,13 @@ INSTALLED_IMAGE: Final = Path("/usr/lib/rackstrap/image")
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--state", type=Path, default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)")
-    parser.add_argument("--image", type=Path, default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
-    parser.add_argument("--interface", help="the interface on the admin network; found by the admin address without this")
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)"
+    )
+    parser.add_argument("--image", type=Path, metavar="DIR", default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
+    parser.add_argument(
+        "--interface", metavar="NAME", help="the interface on the admin network; found by the admin address without this"
+    )
     ways = parser.add_mutually_exclusive_group()
     ways.add_argument("--detach", action="store_true", help="go on in the background once it serves")
     ways.add_argument("--stop", action="store_true", help="end the one that runs")

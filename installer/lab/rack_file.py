@@ -23,7 +23,8 @@ def load_rack(path: Path) -> Rack:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise RackstrapError(f"cannot read {path}: {error}") from error
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise RackstrapError(f"cannot read {path}: {reason}", "name a rack's YAML file, like installer/lab/demo.yaml") from error
     rack, problems = parse_rack(text, str(path))
     if rack is None or problems:
         raise RackstrapError("\n".join(str(problem) for problem in problems), exit_code=1)

@@ -54,7 +54,8 @@ def load_credentials(path: Path, needs_secrets: bool = True) -> tuple[tuple[Cred
             raw = file.read(MOST_BYTES + 1)
         text = raw.decode("utf-8-sig")
     except OSError as error:
-        raise RackstrapError(f"cannot read {path}: {error.strerror}") from error
+        hint = "name a CSV file with the columns serial,address,user,secret"
+        raise RackstrapError(f"cannot read {path}: {error.strerror}", hint) from error
     except UnicodeDecodeError as error:
         raise RackstrapError(f"{path} is not UTF-8 text", "save it as CSV in UTF-8") from error
     if len(raw) > MOST_BYTES:

@@ -23,7 +23,8 @@ def show_once(journal: Journal, *, is_json: bool) -> None:
         return
     for line in render_status(status):
         print(line)  # noqa: T201
-    print()  # noqa: T201
+    if last:
+        print()  # noqa: T201
     names = {entry.id: entry.name for entry in journal.ledger.machines.values()}
     for event in last:
         print(f"{time.strftime('%H:%M:%S', time.localtime(event.at))} {render_event(event, names)}", flush=True)  # noqa: T201

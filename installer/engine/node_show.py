@@ -67,8 +67,9 @@ def render_node(shown: Mapping[str, Any]) -> Iterator[str]:
     for network, address in shown["addresses"].items():
         yield f"  address    {address} on {network}"
     for disk in shown["disks"]:
-        holds = ", ".join(disk["holds"]) or "nothing"
-        yield f"  disk       {disk['id']}: {disk['model'] or 'unknown model'}, {disk['size']}, holds {holds}"
+        what = ", ".join(disk["holds"]) or "nothing"
+        holds = f"held {what} when it was discovered" if shown["installed"] else f"holds {what}"
+        yield f"  disk       {disk['id']}: {disk['model'] or 'unknown model'}, {disk['size']}, {holds}"
     if shown["consent"]:
         ids = ", ".join(disk["id"] for disk in shown["consent"]["disks"])
         used = ", used up" if shown["consent"]["used"] else ""

@@ -124,5 +124,19 @@ def test_bmc_addresses_come_from_the_import_then_from_the_machine() -> None:
     assert find_bmcs(machines, ledger) == {"m-1": "10.9.9.9", "m-2": "10.0.0.8"}
 
 
+def test_a_bmc_address_that_two_machines_claim_is_nobodys() -> None:
+    """A factory default, or a machine that lies: switching it would switch somebody else."""
+    bench = Bench(make_site("nodes: []\n"))
+    bench.note("bmc_imported", "admin", address="10.0.0.9", serial="S1", user="u", secret="bmc/s1")
+    factory = Bmc("192.168.0.120")
+    machines = {
+        "m-1": make_machine(1),
+        "m-2": make_machine(2, bmc=Bmc("10.0.0.9")),
+        "m-3": make_machine(3, bmc=factory),
+        "m-4": make_machine(4, bmc=factory),
+    }
+    assert find_bmcs(machines, bench.ledger) == {"m-1": "10.0.0.9"}
+
+
 def test_natural_order() -> None:
     assert sorted(["n10", "n9", "m", "n", "9", "n١"], key=make_natural_key) == ["9", "m", "n", "n9", "n10", "n١"]

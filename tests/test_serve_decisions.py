@@ -26,8 +26,9 @@ from installer.serve.keys import parse_fingerprint
 from installer.serve.orders import make_order
 from installer.serve.place import load_image
 from installer.serve.reports import make_claim, make_installed, make_result, render_known_hosts
-from installer.serve.requests import Wish, parse_wish
+from installer.serve.requests import Wish, find_bmc, parse_wish
 from installer.serve.trust import MOST_STRANGERS, find_doubt
+from tests.plan_samples import make_machine as make_facts
 from tests.serving import make_recording, save_image
 
 DISK = ChosenDisk("wwn-0x1", "0x1", "Z1", 10**10, "0" * 64)
@@ -311,6 +312,19 @@ def test_an_image_is_whole_or_refused(tmp_path: Path) -> None:
         (tmp_path / "image/manifest.json").write_text(broken)
         with pytest.raises(RackstrapError, match=r"manifest.json is damaged"):
             load_image(tmp_path / "image")
+
+
+def test_a_wish_never_goes_to_the_bmc_of_a_twin() -> None:
+    def imported(address: str, serial: str) -> Event:
+        return Event(Happened.BMC_IMPORTED, "admin", {"address": address, "serial": serial, "user": "u", "secret": "s"})
+
+    twins = {"m-1": make_facts(1, serial="TWIN"), "m-2": make_facts(2, serial="TWIN"), "m-3": make_facts(3)}
+    ledger = make_ledger(
+        (DISCOVERED, replace(DISCOVERED, host="m-2"), replace(DISCOVERED, host="m-3"), imported("10.0.0.7", "TWIN"),
+         imported("10.0.0.9", "S3"))
+    )  # fmt: skip
+    found = [find_bmc(ledger, twins, host).address for host in ("m-1", "m-2", "m-3", "bmc 10.0.0.7")]
+    assert found == ["manual:ABCD-EFGH", "manual:ABCD-EFGH", "10.0.0.9", "10.0.0.7"]
 
 
 def test_wishes() -> None:

@@ -52,12 +52,16 @@ def find_bmcs(machines: Mapping[str, Machine], ledger: Ledger) -> dict[str, str]
     """Machine id -> address of its BMC, for those that have one.
 
     The address imported for its serial number comes first, then what the machine itself sees. A serial number that
-    twins share names no BMC.
+    twins share names no BMC, nor does an address that another machine sees as its own or was imported with.
     """
     serials = Counter(machine.serial for machine in machines.values())
     by_serial = {e.serial: e.address for e in ledger.bmcs.values() if e.serial and serials[e.serial] == 1}
-    found = {key: by_serial.get(machine.serial) or _in_band(machine) for key, machine in machines.items()}
-    return {key: address for key, address in found.items() if address}
+    imported = {key: by_serial[machine.serial] for key, machine in machines.items() if machine.serial in by_serial}
+    seen = Counter(map(_in_band, machines.values()))
+    taken = {address for address, count in seen.items() if count > 1} | set(imported.values())
+    own = {key: _in_band(machine) for key, machine in machines.items() if _in_band(machine) not in taken}
+    found = own | imported
+    return {key: found[key] for key in machines if found.get(key)}
 
 
 def _in_band(machine: Machine) -> str:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from installer.model.events import Event, Happened
+from installer.model.facts import Machine
 from installer.model.ledger import BmcEntry, Ledger
 from installer.model.problems import RackstrapError
+from installer.plan.match import find_bmcs
 from installer.power.power import make_power
 from installer.serve.desk import Desk
 
@@ -39,15 +41,10 @@ def parse_wish(asked: Mapping[str, Any]) -> Wish:
     raise RackstrapError(f"the running service does not know the request {verb!r}", "restart it: rackstrap serve --stop")
 
 
-def find_bmc(desk: Desk, host: str) -> BmcEntry:
+def find_bmc(ledger: Ledger, machines: Mapping[str, Machine], host: str) -> BmcEntry:
     """The BMC of a machine, or of `bmc ADDRESS`; where none is known, a person's hand. Raises RackstrapError."""
-    ledger: Ledger = desk.ledger
     entry = ledger.machines.get(host)
-    machine = desk.journal.machines().get(host)
-    address = machine.bmc.address if machine is not None and machine.bmc is not None else host.removeprefix("bmc ")
-    found = ledger.bmcs.get(address)
-    if found is None and machine is not None and machine.serial:
-        found = next((bmc for bmc in ledger.bmcs.values() if bmc.serial == machine.serial), None)
+    found = ledger.bmcs.get(find_bmcs(machines, ledger).get(host) or host.removeprefix("bmc "))
     if found is not None:
         return found
     if entry is None:
@@ -69,7 +66,7 @@ async def _do(desk: Desk, asked: Mapping[str, Any]) -> str:
     wish = parse_wish(asked)
     if time.time() - float(asked.get("at", 0)) > STALE_AFTER_S:
         raise RackstrapError("it was asked too long ago", "ask again")
-    bmc = find_bmc(desk, wish.host)
+    bmc = find_bmc(desk.ledger, desk.journal.machines(), wish.host)
     power = make_power(bmc, desk.state_dir)
     if not wish.power:
         return await asyncio.to_thread(power.identify, wish.seconds)

@@ -12,6 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from installer.engine.conditions import Known
+from installer.engine.effects import StepError
+from installer.engine.ordering import check_leave
 from installer.model.events import Event, Happened
 from installer.model.facts import Machine
 from installer.model.folds import make_ledger
@@ -103,6 +106,7 @@ OTHER_DISK = replace(DISK, serial="Z2")
     ("events", "why"),
     [
         ((DISCOVERED, BOUND, CONSENT, STARTED, GIVEN), "the machine is not admitted"),
+        ((*READY_TO_INSTALL, happened(Happened.NODE_LEFT_OUT)), "the operator left it out"),
         ((DISCOVERED, BOUND, ADMITTED, GIVEN), "nobody has consented to erase its disks"),
         (
             (DISCOVERED, BOUND, ADMITTED, happened(Happened.CONSENT_GIVEN, disks=[asdict(DISK)], epoch=2, how="x"), GIVEN),
@@ -121,6 +125,13 @@ OTHER_DISK = replace(DISK, serial="Z2")
 def test_an_install_order_without_its_consent_never_leaves(events: tuple[Event, ...], why: str) -> None:
     order = make_order(entry_after(*events))
     assert (order.kind, order.install, order.shows) == ("wait", None, f"refused to install: {why}")
+
+
+def test_no_order_is_given_to_a_node_that_was_left_out_while_its_machine_was_brought_back() -> None:
+    ledger = make_ledger((DISCOVERED, BOUND, ADMITTED, CONSENT, happened(Happened.NODE_LEFT_OUT)))
+    with pytest.raises(StepError) as caught:
+        check_leave("node1", SPEC, resumes=False, known=Known(ledger, {}))
+    assert (caught.value.reason, caught.value.is_final) == ("node1 was left out by the operator", True)
 
 
 def test_other_orders_need_admission() -> None:

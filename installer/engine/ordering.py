@@ -102,6 +102,8 @@ def check_leave(node: str, install: InstallSpec, resumes: bool, known: Known) ->
     machine = known.machines.get(entry.id)
     if not entry.admitted:
         raise StepError(f"{node} is not admitted", is_final=True)
+    if entry.left_out:
+        raise StepError(f"{node} was left out by the operator", is_final=True)
     if entry.consent is None or machine is None:
         raise StepError(f"nobody has consented to erase disks of {node}", is_final=True)
     if entry.epoch != install.epoch or not install.disks or not set(install.disks) <= set(entry.consent.disks):

@@ -42,6 +42,8 @@ def find_refusal(entry: MachineEntry, install: InstallSpec) -> str:
     consent = entry.consent
     if not entry.admitted:
         return "the machine is not admitted"
+    if entry.left_out:
+        return "the operator left it out"
     if entry.name != install.node or entry.epoch != install.epoch:
         return f"the order is for installation {install.epoch} of {install.node}"
     if consent is None or consent.epoch != install.epoch:

@@ -1,4 +1,7 @@
-"""The wider matrix: one machine a scenario, each from power-off to a cold boot from its own disk."""
+"""The wider matrix: one machine a scenario, each from power-off to a cold boot from its own disk.
+
+Those that are also marked `rack` are run by `make test`; all of them by `make prove`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def check_installed(one: One, mode: str) -> None:
         ("uefi", "reboot"),
         ("uefi", "kexec"),
         ("secure-boot", "soft-reboot"),
-        ("secure-boot", "reboot"),
+        pytest.param("secure-boot", "reboot", marks=pytest.mark.rack),
     ],
 )
 def test_handover(folder: Path, firmware: str, handover: str) -> None:
@@ -59,7 +62,7 @@ def test_disk_kinds(folder: Path, kind: str, firmware: str) -> None:
         check_installed(one, firmware)
 
 
-@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+@pytest.mark.parametrize("firmware", ["bios", pytest.param("uefi", marks=pytest.mark.rack)])
 def test_mirror_boots_from_either_disk(folder: Path, firmware: str) -> None:
     disks = [{"size": "5G", "bus": "virtio", "serial": f"MIRROR{number}"} for number in (0, 1)]
     with one_machine(folder, firmware=firmware, disks=disks, node={"disk": {"smallest": True, "mirror": True}}) as one:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
@@ -253,9 +252,10 @@ def test_journal_follows_other_processes(tmp_path: Path) -> None:
         assert [event.kind for event in journal.recent] == [Happened.SITE_APPLIED]
 
 
-def test_a_recording_that_cannot_be_read_is_no_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b'"nonsense"', b"[" * 200_000, b"\xff"])
+def test_a_recording_that_cannot_be_read_is_no_machine(tmp_path: Path, content: bytes) -> None:
     with Journal(tmp_path / "store.db") as journal:
-        key = journal.store.put_blob(json.dumps("nonsense").encode())
+        key = journal.store.put_blob(content)
         data = {"recording": key, "code": "ABCD-EFGH", "key": "ff"}
         journal.append(Event(Happened.MACHINE_DISCOVERED, "m1", data), durable=True)
         journal.refresh()

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from installer.engine.journal import Journal
@@ -37,14 +38,12 @@ def _find_first(journal: Journal) -> MachineEntry | None:
 
 
 def find_requests(one: One, powered_at: float) -> dict[str, float]:
-    """When nginx answered for what, from its access log (time as seconds since 1970 in the first field)."""
+    """Seconds after power-on at which nginx had answered for each path for the last time (its log has whole seconds)."""
     seen: dict[str, float] = {}
-    for line in (one.rack.state / "run" / "nginx.access.log").read_text().splitlines():
-        at, _, rest = line.partition(" ")
-        words = rest.split()
-        path = next((word.split("?")[0] for word in words if word.startswith("/")), "")
-        seen.setdefault(path, float(at) - powered_at)
-    return seen
+    for line in (one.rack.state / "run" / "nginx-access.log").read_text().splitlines():
+        at, _, _, path, *_ = line.split()
+        seen[path] = datetime.fromisoformat(at).timestamp() - powered_at
+    return dict(sorted(seen.items(), key=lambda item: item[1]))
 
 
 def main(_argv: Sequence[str] = ()) -> int:
@@ -53,7 +52,7 @@ def main(_argv: Sequence[str] = ()) -> int:
         seconds, requests = measure_discover(firmware, 1024)
         ratio = f", {seconds / baseline.seconds:.2f} of the stock live image's {baseline.seconds:.0f} s" if baseline else ""
         print(f"discover, {firmware}, 1 GB: {seconds:.1f} s{ratio}")
-        print("  " + ", ".join(f"{path} {at:.1f}" for path, at in requests.items()), flush=True)
+        print("  " + ", ".join(f"{path} {at:.0f}" for path, at in requests.items()), flush=True)
     if baseline:
         print(baseline.text)
     return 0

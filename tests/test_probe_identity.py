@@ -76,6 +76,10 @@ TWINS = {
     "the same UUID": make_machine(serial="", macs=("bb:00:00:00:00:01",), disks=("WD-WCC4E9991",), bmc="bb:00:00:00:00:ff"),
     "the same UUID, no disks, no BMC": make_machine(serial="", macs=("bb:00:00:00:00:01",), disks=(), bmc=""),
     "UUID and serial of the whole batch": make_machine(macs=("bb:00:00:00:00:01",), disks=("WD-WCC4E9991",), bmc=""),
+    "UUID and serial of the whole batch, disks named alike": make_machine(
+        macs=("bb:00:00:00:00:01",), disks=("disk0", "disk1"), bmc=""
+    ),
+    "UUID and serial of the whole batch, no disks": make_machine(macs=("bb:00:00:00:00:01",), disks=(), bmc=""),
     "the same UUID, disks named alike": make_machine(serial="", macs=("bb:00:00:00:00:01",), disks=("disk0", "disk1"), bmc=""),
     "our NIC moved into it": make_machine(OTHER.uuid, "XYZ9876", ("aa:00:00:00:00:01",), ("WD-WCC4E9991",), "bb:00:00:00:00:ff"),
     "our disks moved into it": replace(OTHER, disks=BASE.disks),

@@ -55,15 +55,23 @@ def find_serial(*candidates: str) -> str:
 
 
 def score_identity(a: Machine, b: Machine) -> int:
-    """How much speaks for two sets of facts being one machine: SAME and above is the same one, negative is another."""
+    """How much speaks for two sets of facts being one machine: SAME and above is the same one, negative is another.
+
+    Firmware's words alone never make it the same one: where all NICs differ, a disk or the BMC must be shared, because
+    copies of a virtual machine have one UUID and one serial, and their disks have no serial at all.
+    """
     bmc_a, bmc_b = (m.bmc.mac if m.bmc else "" for m in (a, b))
-    return (
+    macs = score_sets(list_macs(a), list_macs(b), MACS_SHARED, MACS_DISJOINT)
+    disks = score_sets(list_disk_marks(a), list_disk_marks(b), DISKS_SHARED, DISKS_DISJOINT)
+    bmc = score_text(bmc_a, bmc_b, BMC_EQUAL, BMC_DIFFERS)
+    score = (
         score_text(find_uuid(a.uuid), find_uuid(b.uuid), UUID_EQUAL, UUID_DIFFERS)
         + score_text(find_serial(a.serial), find_serial(b.serial), SERIAL_EQUAL, SERIAL_DIFFERS)
-        + score_text(bmc_a, bmc_b, BMC_EQUAL, BMC_DIFFERS)
-        + score_sets(list_macs(a), list_macs(b), MACS_SHARED, MACS_DISJOINT)
-        + score_sets(list_disk_marks(a), list_disk_marks(b), DISKS_SHARED, DISKS_DISJOINT)
+        + bmc
+        + macs
+        + disks
     )
+    return min(score, SAME - 1) if macs < 0 and disks <= 0 and bmc <= 0 else score
 
 
 def score_text(a: str, b: str, equal: int, differs: int) -> int:

@@ -10,12 +10,15 @@ export RACKSTRAP_SQUASHFS_LEVEL ?= 3
 
 .PHONY: help setup image demo demo-down test quick rack prove bench recordings clean
 help:
+	@echo "make setup       the rackstrap command in .venv/bin, and all that the rest needs"
+	@echo "make image       the image that machines boot, in build/image"
 	@echo "make demo        two blank virtual machines become installed nodes; make demo-down ends them"
 	@echo "make test        every test: quick ones first, then real boots"
-	@echo "make quick       lint, types and unit tests only"
+	@echo "make quick       lint, types and unit tests only; make rack: real boots only"
 	@echo "make prove       the whole matrix of real boots, resumable"
 	@echo "make bench NAME=install|discover|plan|engine|image|demo"
 	@echo "make recordings  record the machines in tests/machines anew"
+	@echo "make clean       remove all that was built"
 
 setup: $(VENV)/.ready
 

@@ -71,7 +71,7 @@ def run_apply(args: argparse.Namespace) -> int:
         raise RackstrapError("recordings take the place of hardware only where nothing is done", "add --dry-run")
     try:
         return run_dry(args, outlet) if args.dry_run else run_live(args, outlet)
-    except* RackstrapError as group:
+    except* (RackstrapError, OSError) as group:
         raise find_first(group) from None
     finally:
         outlet.close()

@@ -22,6 +22,7 @@ from installer.site.load import load_site
 from installer.site.save import edit_site, save_text
 
 HERE: Final = Path(__file__).parent
+RACKSTRAP: Final = Path(sys.executable).with_name("rackstrap")
 EXAMPLE: Final = HERE.parent / "site" / "examples" / "demo.yaml"
 ASK: Final = """
 echo "name      $(hostname -f)"
@@ -41,7 +42,7 @@ class Demo:
 
     @property
     def lab(self) -> Path:
-        return self.folder / "lab"
+        return self.folder.parent / "lab" / self.folder.name
 
     @property
     def state(self) -> Path:
@@ -145,7 +146,7 @@ def run_report(demo: Demo) -> None:
         for line in done.stdout.splitlines():
             say(f"  {line}")
         say("  phases    " + ", ".join(render_phases(entry)))
-        say(f"  log in    rackstrap lab run --dir {demo.lab} -- " + " ".join(ssh))
+        say(f"  log in    {RACKSTRAP} lab run --dir {demo.lab} -- " + " ".join(ssh))
 
 
 def run_up(demo: Demo, image: str) -> int:
@@ -180,6 +181,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RackstrapError as error:
         say(f"demo: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
         return error.exit_code
+    except KeyboardInterrupt:
+        say("demo: interrupted; what runs goes on until `make demo-down`")
+        return 130
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,7 +94,7 @@ def one_machine(
     }
     machines = [{key: value for key, value in described.items() if value is not None}]
     rack_file = folder / "rack.yaml"
-    rack_file.write_text(json.dumps({"name": "rackone", "admin": f"{ADDRESS}/24", "machines": machines}))
+    rack_file.write_text(json.dumps({"name": f"rack{os.getpid()}", "admin": f"{ADDRESS}/24", "machines": machines}))
     decided = {
         "rackstrap": 1,
         "name": "rackone",

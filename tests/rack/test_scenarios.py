@@ -15,6 +15,7 @@ import pytest
 
 from installer.engine.journal import Journal
 from installer.model.ledger import MachineEntry
+from installer.serve.verbs import find_serving
 from tests.rack.one import One, one_machine
 
 pytestmark = pytest.mark.prove
@@ -104,8 +105,7 @@ def test_everything_on_the_admin_node_is_killed_while_a_disk_is_unpacked(folder:
         one.rack.wait_for("a disk being unpacked", find_unpacking, 400)
         os.killpg(apply.pid, signal.SIGKILL)
         apply.wait()
-        serve = int((one.rack.state / "run" / "serve.pid").read_text())
-        os.kill(serve, signal.SIGKILL)
+        os.kill(find_serving(one.rack.state), signal.SIGKILL)
         assert one.apply(900) == 0
         one.cold_boot()
         check_installed(one, "bios")

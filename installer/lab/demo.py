@@ -6,7 +6,9 @@ Every step is a `rackstrap` command that an operator could type; the demo prints
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -149,11 +151,20 @@ def run_report(demo: Demo) -> None:
         say(f"  log in    {RACKSTRAP} lab run --dir {demo.lab} -- " + " ".join(ssh))
 
 
+def is_up(demo: Demo) -> bool:
+    """Whether the demo's rack stands already."""
+    argv = [sys.executable, "-m", "installer.cli", "lab", "status", "--dir", str(demo.lab), "--json"]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    return done.returncode == 0 and bool(json.loads(done.stdout)["up"]) and demo.site.exists()
+
+
 def run_up(demo: Demo, image: str) -> int:
     """Everything, from blank machines to a report. Exit code of what failed first, else 0."""
     started = time.monotonic()
-    demo.run("lab", "up", str(HERE / "demo.yaml"), "--dir", str(demo.lab))
-    prepare_site(demo)
+    if not is_up(demo):  # else an interrupted demo goes on where it was
+        shutil.rmtree(demo.folder, ignore_errors=True)
+        demo.run("lab", "up", str(HERE / "demo.yaml"), "--dir", str(demo.lab), "--fresh")
+        prepare_site(demo)
     demo.inside("apply", str(demo.site), "--state", str(demo.state), "--image", image, "--interface", "br0")
     installed = time.monotonic()
     run_cold_cycles(demo, deadline_s=600)

@@ -84,7 +84,7 @@ stage() {
 }
 
 level=${RACKSTRAP_SQUASHFS_LEVEL:-15}
-base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" -- iso/packages iso/base iso/base-masked.list iso/stages/{base,clean,lock,tftp}.sh)
+base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" "${RACKSTRAP_MIRROR:-}" -- iso/packages iso/base iso/base-masked.list iso/stages/{base,clean,lock,tftp}.sh)
 base=$(stage base "$base_key" iso/stages/base.sh "$cache/debs")
 initrd_key=$(key "$base_key" -- iso/initramfs iso/live iso/live-{masked,rules}.list iso/stages/initrd.sh)
 initrd=$(stage initrd "$initrd_key" iso/stages/initrd.sh "$base/tree")

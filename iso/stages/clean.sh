@@ -3,7 +3,19 @@
 set -euo pipefail
 tree=$1 iso=$(dirname "$(dirname "$(realpath "$0")")")
 
+# Nodes get their updates from where the image came: Debian's default as mmdebstrap knows it, or RACKSTRAP_MIRROR.
+mirror=$(grep -rhoE 'https?://[^ ]+' "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/ | head -n 1)
+mirror=${mirror%/}
+suite=${RACKSTRAP_SUITE:-trixie}
 rm -f "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/* "$tree"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
+print_source() {
+    printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main non-free-firmware\n' "$1" "$2"
+    printf 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n'
+}
+{
+    print_source "${mirror:?mmdebstrap named no mirror}" "$suite $suite-updates"
+    print_source "$mirror-security" "$suite-security"
+} >"$tree/etc/apt/sources.list.d/debian.sources"
 cp -r --no-preserve=ownership "$iso/base/." "$tree/"
 
 chroot "$tree" systemctl --quiet preset-all 2>/dev/null

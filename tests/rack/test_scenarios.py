@@ -128,8 +128,9 @@ def test_a_disk_with_old_data_is_not_blank(folder: Path) -> None:
 
     old = folder / "old"
     make_dirty_ext4(old)
+    os.truncate(old, 2**31)  # large enough to be chosen
     before = hash_disk(old)
-    disks = [{"file": str(old), "size": "96M", "bus": "virtio", "serial": "OLD"}]
+    disks = [{"file": str(old), "size": "2G", "bus": "virtio", "serial": "OLD"}]
     with one_machine(folder / "rack", disks=disks) as one:
         assert one.apply() == 3
         entry: MachineEntry = one.entry()

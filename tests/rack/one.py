@@ -66,6 +66,35 @@ class One:
         return found
 
 
+def make_machine(firmware: str, disks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The machine as `rackstrap lab up` reads it."""
+    return {
+        "name": "m1",
+        "firmware": firmware,
+        "serial": "ONE-M1",
+        "uuid": "5f1d2a60-0001-4c1e-9d3b-000000000001",
+        "memory_mb": 1280,
+        "cpus": 1,
+        "nics": [{"mac": "52:54:00:4d:00:01", "switch": "leaf1", "port": "1/1"}],
+        "disks": list(disks),
+        "bmc": {"address": "192.168.124.162", "user": "admin"},
+    }
+
+
+def make_site(ssh_key: str, credentials: Path | None, node: Mapping[str, Any]) -> dict[str, Any]:
+    """A site file that may erase blank disks; `credentials` is None for a machine without a BMC."""
+    return {
+        "rackstrap": 1,
+        "name": "rackone",
+        "domain": "one.example",
+        "access": {"ssh_keys": [ssh_key]},
+        "admin": {"hostname": "admin", "address": ADDRESS},
+        "discovery": {"admit": "matched", **({"credentials": str(credentials)} if credentials else {})},
+        "erase": "blank",
+        "nodes": [{"name": "node1", "match": {"serial": "ONE-M1"}, **node}],
+    }
+
+
 @contextmanager
 def one_machine(
     folder: Path,
@@ -80,32 +109,11 @@ def one_machine(
     folder.mkdir(parents=True, exist_ok=True)
     rack = Rack(folder, find_image())
     key, public = make_key(folder)
-    described: dict[str, Any] = {
-        "name": "m1",
-        "firmware": firmware,
-        "serial": "ONE-M1",
-        "uuid": "5f1d2a60-0001-4c1e-9d3b-000000000001",
-        "memory_mb": 1280,
-        "cpus": 1,
-        "nics": [{"mac": "52:54:00:4d:00:01", "switch": "leaf1", "port": "1/1"}],
-        "disks": list(disks),
-        "bmc": {"address": "192.168.124.162", "user": "admin"},
-        **(machine or {}),
-    }
+    described = {**make_machine(firmware, disks), **(machine or {})}
     machines = [{key: value for key, value in described.items() if value is not None}]
     rack_file = folder / "rack.yaml"
     rack_file.write_text(json.dumps({"name": f"rack{os.getpid()}", "admin": f"{ADDRESS}/24", "machines": machines}))
-    decided = {
-        "rackstrap": 1,
-        "name": "rackone",
-        "domain": "one.example",
-        "access": {"ssh_keys": [public]},
-        "admin": {"hostname": "admin", "address": ADDRESS},
-        "discovery": {"admit": "matched", **({"credentials": str(rack.lab / "bmc.csv")} if described["bmc"] else {})},
-        "erase": "blank",
-        "nodes": [{"name": "node1", "match": {"serial": "ONE-M1"}, **(node or {})}],
-        **(site or {}),
-    }
+    decided = {**make_site(public, rack.lab / "bmc.csv" if described["bmc"] else None, node or {}), **(site or {})}
     site_file = folder / "site.yaml"
     site_file.write_text(make_site_text(decided))
     site_file.chmod(0o600)

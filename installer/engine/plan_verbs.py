@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from installer.model.site import Site
     from installer.plan.roles import Role
 
-STATE: Final = "/var/lib/rackstrap"
 # What is assumed where no image is built: about what Debian 13 with kernel, SSH and our tools amounts to.
 ASSUMED_IMAGE: Final = Image("assumed", "assumed", {"root.squashfs": "", "rackstrap.squashfs": ""}, {}, 700 * 10**6)
 
@@ -109,7 +108,9 @@ def _say(line: str) -> None:
 
 
 def _state(args: argparse.Namespace) -> Path:
-    return Path(args.state or os.environ.get("RACKSTRAP_STATE") or STATE)
+    from installer.serve.verbs import find_state_dir
+
+    return Path(args.state or find_state_dir())
 
 
 def _load_known(args: argparse.Namespace) -> tuple[Ledger, Mapping[str, Machine]]:

@@ -90,6 +90,13 @@ def test_boot_scripts_and_the_words_for_a_foreign_dhcp_server_are_among_them(sit
     assert "rackstrap.mode=discover" in scripts["discover.ipxe"]
 
 
+def test_without_an_image_there_are_no_boot_scripts(site: Path, tmp_path: Path) -> None:
+    # 1: the recorded disks are too small for the size that is assumed. The files are written all the same.
+    assert run(["plan", str(site), "--machine", str(RECORDING), "--into", str(tmp_path / "out")]) == 1
+    assert (tmp_path / "out/admin/run/dnsmasq.conf").is_file()
+    assert not (tmp_path / "out/boot").exists()
+
+
 def test_problems_of_the_file_stop_a_plan_with_1_and_an_unreadable_file_with_2(
     site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

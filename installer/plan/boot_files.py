@@ -18,7 +18,7 @@ def make_boot_files(plan: Plan, site: Site, machines: Mapping[str, Machine], pla
     files = {EXTERNAL: render_external_text(site, place)} if site.services.dhcp == "external" else {}
     for node in plan.nodes:
         mac = find_boot_mac(machines.get(node.machine))
-        if mac and "root.squashfs" in place.image.sha256:  # without a built image there is nothing to boot
+        if mac and place.image.sha256.get("root.squashfs"):  # without a built image there is nothing to boot
             files[f"boot/{node.name}/discover.ipxe"] = render_ipxe_discover(site, place, mac)
             files[f"boot/{node.name}/discover.grub"] = render_grub_discover(site, place, mac)
             files[f"boot/{node.name}/disk.ipxe"] = render_ipxe_disk(node.name)

@@ -37,9 +37,18 @@ class DiskChoice:
 
 @dataclass(frozen=True, slots=True)
 class Admin:
+    """`nics`: what faces the rack, by MAC or name; two or more make a bond; none: whichever has the address already.
+
+    `method` dhcp: `address` is what a DHCP server gives, and has to be the one written here.
+    """
+
     hostname: str
     address: Address
     disk: DiskChoice = DiskChoice()
+    nics: tuple[str, ...] = ()
+    bond_mode: Literal["active-backup", "802.3ad"] = "active-backup"
+    vlan: int | None = None  # None: untagged
+    method: Literal["static", "dhcp"] = "static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,7 @@ class Site:
     interactive: tuple[str, ...] = ()
     handover: Handover = "soft-reboot"
     timezone: str = "UTC"
+    keyboard: str = ""  # XKB layout of consoles: us, de; "": Debian's default
     version: int = 1
 
     def network(self, name: str) -> Network:

@@ -63,6 +63,18 @@ class AdminSection(Section):
     hostname: Annotated[Word, Field(description="Its host name, without the domain.")] = "admin"
     address: Annotated[AddressText, Field(description="Its address in the admin network.")]
     disk: Annotated[DiskSection, EmptyMapping, Field(description="Where the admin ISO installs itself.")] = DiskSection()
+    nics: Annotated[
+        OneOrMoreWords, Field(max_length=8, description="What faces the rack, by MAC or name; two or more make a bond.")
+    ] = []
+    bond_mode: Annotated[Literal["active-backup", "802.3ad"], Field(description="How two or more cards share the work.")] = (
+        "active-backup"
+    )
+    vlan: Annotated[int | None, Field(strict=True, ge=1, le=4094, description="VLAN id (IEEE 802.1Q); left out: untagged.")] = (
+        None
+    )
+    method: Annotated[
+        Literal["static", "dhcp"], Field(description="static: `address` is set. dhcp: a server gives it, always the same.")
+    ] = "static"
 
 
 class NetworkSection(Section):
@@ -207,3 +219,4 @@ class SiteDocument(Section):
         HandoverWord, Field(description="How installed systems are entered: by soft-reboot, kexec or reboot.")
     ] = "soft-reboot"
     timezone: Annotated[Word, Field(description="Time zone of every node: Europe/Berlin.")] = "UTC"
+    keyboard: Annotated[Word | None, Field(description="Keyboard layout of consoles: us, de, fr, gb.")] = None

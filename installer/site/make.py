@@ -60,6 +60,7 @@ def make_site(parsed: SiteDocument, document: Document) -> tuple[Site | None, li
         interactive=tuple(parsed.interactive),
         handover=parsed.handover,
         timezone=parsed.timezone,
+        keyboard=parsed.keyboard or "",
     )
     return site, []
 
@@ -124,7 +125,9 @@ def _make_conduits(parsed: SiteDocument) -> tuple[Conduit, ...]:
 
 
 def _make_admin(section: AdminSection) -> Admin:
-    return Admin(section.hostname.lower(), section.address, _make_disk(section.disk))
+    nics = tuple(name.lower() if ":" in name else name for name in section.nics)
+    disk = _make_disk(section.disk)
+    return Admin(section.hostname.lower(), section.address, disk, nics, section.bond_mode, section.vlan, section.method)
 
 
 def _make_disk(section: DiskSection) -> DiskChoice:

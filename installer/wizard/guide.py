@@ -1,0 +1,161 @@
+"""Where the operator is, and what follows from what they do: the part that TUI and plain mode share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from installer.model.problems import Place, Problem, RackstrapError
+from installer.wizard.desk import Desk
+from installer.wizard.draft import edit_draft
+from installer.wizard.page import Ask, Edited, Field, Go, Outcome, Page, Refused, Told, Wished
+from installer.wizard.stages import STAGES, Stage, find_page_maker
+from installer.wizard.view import View
+from installer.wizard.wishes import SaveSite
+
+_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
+SHOWN: Final = 2000  # characters of one text that are ever shown
+
+
+def make_safe(text: str) -> str:
+    """The text with control, direction and zero-width characters as a space: it cannot move a cursor or hide a word."""
+    return _UNSAFE.sub(" ", text[:SHOWN])
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What follows: the page to show; perhaps a question to put, or a sentence; or the end."""
+
+    page: Page
+    ask: Ask | None = None
+    message: str = ""
+    hint: str = ""
+    is_refused: bool = False
+    is_over: bool = False
+
+
+class Guide:
+    """One operator's way through the pages. Called from one worker thread at a time: `take` and `refresh` may take a while."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk: Final = desk
+        self.view: View = desk.look(frozenset())
+        self._stack = [Go(desk.find_page() or STAGES[0].name)]
+        self.page: Page = self._make_page()
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages that are asked: all, or those whose sections the site file's `interactive` names, and those without."""
+        asked = self._asked()
+        return tuple(stage for stage in STAGES if not asked or not stage.sections or asked & set(stage.sections))
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Which stage of how many this page belongs to, from 1."""
+        names = [stage.name for stage in self.stages]
+        first = self._stack[0].page
+        return (names.index(first) + 1 if first in names else 1), len(names)
+
+    @property
+    def depth(self) -> int:
+        """1 on a stage's own page, more on pages that were opened from it."""
+        return len(self._stack)
+
+    def refresh(self) -> Page:
+        """Look again, and make the page that is shown anew."""
+        self.view = self.desk.look(self.page.wants)
+        self.page = self._make_page()
+        return self.page
+
+    def take(self, outcome: Outcome) -> Reply:
+        """Follow an outcome to its end."""
+        match outcome:
+            case Go():
+                return self._go(outcome)
+            case Edited():
+                return self._edit(outcome)
+            case Wished():
+                return self._carry_out(outcome)
+            case Ask():
+                return Reply(self.page, ask=outcome)
+            case Refused():
+                return Reply(self.page, message=outcome.message, hint=outcome.hint, is_refused=True)
+            case Told():
+                return Reply(self.page, message=outcome.text)
+
+    def next(self) -> Reply:
+        return self._go(Go("next"))
+
+    def back(self) -> Reply:
+        return self._go(Go("back"))
+
+    def _asked(self) -> set[str]:
+        site = self.view.draft.site
+        return set(site.interactive) if site is not None else set()
+
+    def _make_page(self) -> Page:
+        here = self._stack[-1]
+        return find_page_maker(here.page)(self.view, here.subject)
+
+    def _go(self, go: Go) -> Reply:
+        if go.page == "quit":
+            return Reply(self.page, is_over=True)
+        names = [stage.name for stage in self.stages]
+        first = self._stack[0].page
+        at = names.index(first) if first in names else 0
+        if go.page == "next":
+            self._stack = [Go(names[min(at + 1, len(names) - 1)])]
+        elif go.page == "back":
+            self._stack = self._stack[:-1] or [Go(names[max(at - 1, 0)])]
+        elif any(go.page == stage.name for stage in STAGES):
+            self._stack = [go]
+        elif go != self._stack[-1]:
+            self._stack.append(go)
+        if self._stack[0].page != first:
+            self.desk.keep(self.view.draft, self._stack[0].page)
+        self.page = self._make_page()
+        return Reply(self.refresh())
+
+    def _edit(self, edited: Edited) -> Reply:
+        try:
+            draft, problems = edit_draft(self.view.draft, edited.edits, self.view.roles, edited.origin)
+        except RackstrapError as error:
+            return self._refuse(error)
+        if problems:
+            return Reply(self.page, message=problems[0].message, hint=problems[0].hint, is_refused=True)
+        self.desk.keep(draft, self._stack[0].page)
+        return self._follow(edited.then, edited.says)
+
+    def _carry_out(self, wished: Wished) -> Reply:
+        told = []
+        for wish in wished.wishes:
+            try:
+                told.append(self.desk.carry_out(wish))
+            except RackstrapError as error:
+                self.refresh()
+                return self._refuse(error)
+        return self._follow(wished.then, wished.says or "; ".join(text for text in told if text))
+
+    def _follow(self, then: Go | None, message: str) -> Reply:
+        if then is None:
+            return Reply(self.refresh(), message=message)
+        reply = self._go(then)
+        return Reply(reply.page, message=message, is_over=reply.is_over)
+
+    def _refuse(self, error: RackstrapError) -> Reply:
+        return Reply(self.page, message=error.message, hint=error.hint, is_refused=True)
+
+
+def make_save(view: View) -> Outcome:
+    """The question where to save the site file, with the removable volumes that are there."""
+    volumes = tuple((f"volume:{volume.id}", volume.title) for volume in view.here.volumes)
+    start = view.draft.file or "site.yaml"
+    field = Field("target", "Save as", "text", "a path, or volume: and its name", volumes, _check_target, start)
+    return Ask(field, lambda _, chosen: Wished((SaveSite(chosen.text),)), ("The site file holds no secret but the hash.",))
+
+
+def _check_target(text: str) -> Problem | None:
+    if text.strip() and "\0" not in text and len(text) < 4096:
+        return None
+    return Problem(Place(), "this is no path", "type one, as /root/site.yaml")

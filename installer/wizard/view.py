@@ -1,0 +1,101 @@
+"""Everything that pages are made from, at one moment: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from installer.engine.status import SiteStatus
+from installer.engine.store import Progress
+from installer.model.events import Event
+from installer.model.facts import Machine
+from installer.model.ledger import Ledger
+from installer.model.plan import Plan, StepKey
+from installer.model.problems import Problem
+from installer.plan.roles import Role
+from installer.preflight.check import Check
+from installer.wizard.draft import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A removable volume that a file may be saved to or read from. `sites`: names of site files on it."""
+
+    id: str  # what the device is called for good: /dev/disk/by-id/… without the folder
+    title: str  # "KINGSTON DT, 4 GB, label RACKSTRAP"
+    filesystem: str
+    label: str = ""
+    sites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Continuing:
+    """Something to go on from: a saved draft, the applied site, a file on a volume. `target`: for OpenSite."""
+
+    kind: Literal["draft", "applied", "volume", "file"]
+    title: str
+    target: str
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """This machine, the admin node. `ssh`: lines that say how to reach it. `keyboard`: its console's layout, "" unknown."""
+
+    machine: Machine
+    hostname: str
+    ssh: tuple[str, ...] = ()
+    keyboard: str = ""
+    keyboards: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    continuing: tuple[Continuing, ...] = ()
+    rehearsal: str = ""  # why nothing real is touched: "recorded machines, simulated rack"; "" where it is real
+    state_dir: str = ""
+    boot_disks: frozenset[str] = frozenset()  # ids of disks that this system runs from
+    confirm_by: float = 0.0  # a changed network goes back by itself at this time unless confirmed; 0: nothing to confirm
+    methods: Mapping[str, Literal["static", "dhcp"]] = field(default_factory=dict)  # NIC -> how it has its address now
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The apply process that runs: `mode` discover or apply."""
+
+    pid: int
+    mode: Literal["discover", "apply"]
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was applied last, to compare with."""
+
+    text: str  # the site file's
+    files: Mapping[str, str]  # rendered: folder-relative path -> text
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One moment. `plan` is None while it is being made or where the draft cannot be planned; `plan_problem` then says why."""
+
+    draft: Draft
+    here: Here
+    machines: Mapping[str, Machine]
+    ledger: Ledger  # a copy of this moment's
+    status: SiteStatus
+    progress: Mapping[str, Progress]
+    roles: Mapping[str, Role]
+    role_problems: tuple[Problem, ...] = ()
+    checks: tuple[Check, ...] = ()
+    checks_at: float = 0.0
+    plan: Plan | None = None
+    plan_problem: str = ""
+    done: frozenset[StepKey] = frozenset()  # of the plan's steps
+    applied: Applied | None = None
+    running: Running | None = None
+    last_end: str = ""  # the last sentence of the apply that ended last
+    events: tuple[Event, ...] = ()  # the last few hundred, oldest first
+    logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # host -> its last log lines, where a page wants them
+    answers: tuple[Mapping[str, Any], ...] = ()  # the last requests answered: ANSWERED's data, with host
+    ui: Mapping[str, str] = field(default_factory=dict)
+    now: float = 0.0

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from installer.engine.status import NodeStatus, SiteStatus, dump_event, dump_status, render_status
 from installer.engine.telling import render_event
@@ -103,11 +104,21 @@ class JsonLines:
         print(json.dumps(value, separators=(",", ":")), file=self._out, flush=True)
 
 
+class SafeBar(ProgressColumn):
+    """A bar of the two glyphs that every console's font has: rich's own are missing on a bare VGA console."""
+
+    WIDTH: Final = 30
+
+    def render(self, task: Task) -> Text:
+        filled = int(task.percentage * self.WIDTH / 100) if task.total else 0
+        return Text("█" * filled + "░" * (self.WIDTH - filled))
+
+
 class Bars:
     """A bar for the whole and one for each node at work, with what happens above them."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}"), SafeBar(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
         self._progress: Final = Progress(*columns, console=Console(highlight=False), transient=True)
         self._all: Final = self._progress.add_task("steps", total=None)
         self._tasks: dict[str, TaskID] = {}

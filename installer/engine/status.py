@@ -109,7 +109,7 @@ def render_status(status: SiteStatus) -> Iterator[str]:
         yield "no machine has been discovered yet"
     for node in status.nodes:
         work = f" {node.stage} {node.percent} %" if node.stage else ""
-        yield f"{node.title:<16} {node.state + work:<28} {node.address:<16} heard of {render_age(node.age_s)} ago"
+        yield f"{node.title:<14} {node.state + work:<26} {node.address:<15} heard of {render_age(node.age_s)} ago"
         if node.reason:
             yield f"    {node.reason}"
         for wait in node.waits_for:

@@ -25,7 +25,10 @@ def make_safe(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What follows: the page to show; perhaps a question to put, or a sentence; or the end."""
+    """What follows: the page to show; perhaps a question to put, or a sentence; or the end.
+
+    `switch`: at the end, the front-end to go on with at the same place: "plain", or "" for none.
+    """
 
     page: Page
     ask: Ask | None = None
@@ -33,6 +36,7 @@ class Reply:
     hint: str = ""
     is_refused: bool = False
     is_over: bool = False
+    switch: str = ""
 
 
 class Guide:
@@ -101,6 +105,8 @@ class Guide:
     def _go(self, go: Go) -> Reply:
         if go.page == "quit":
             return Reply(self.page, is_over=True)
+        if go.page == "plain":
+            return Reply(self.page, is_over=True, switch="plain")
         names = [stage.name for stage in self.stages]
         first = self._stack[0].page
         at = names.index(first) if first in names else 0
@@ -141,7 +147,7 @@ class Guide:
         if then is None:
             return Reply(self.refresh(), message=message)
         reply = self._go(then)
-        return Reply(reply.page, message=message, is_over=reply.is_over)
+        return Reply(reply.page, message=message, is_over=reply.is_over, switch=reply.switch)
 
     def _refuse(self, error: RackstrapError) -> Reply:
         return Reply(self.page, message=error.message, hint=error.hint, is_refused=True)

@@ -167,7 +167,7 @@ class Wished:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """To another page: "next", "back", "quit", or a page's name with its subject."""
+    """To another page: "next", "back", "quit", "plain" (quit, and go on in plain mode), or a page's name with its subject."""
 
     page: str
     subject: str = ""

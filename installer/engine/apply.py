@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from installer.engine.aim import WHOLE, Aim
 from installer.engine.effects import Effects, Facts, commit, is_gate
 from installer.engine.graph import REMOVED
 from installer.engine.heartbeat import Heartbeat
@@ -49,6 +50,7 @@ class Applying:
     retry_s: float = 5.0
     note: str = ""  # what to add to the last sentence
     keep_serving: Callable[[], object] = lambda: None  # called now and then; blocks shortly
+    aim: Aim = WHOLE
     plan: Plan | None = None
     _told: set[Problem] = field(default_factory=set)
     _plan_at: float = 0.0
@@ -61,9 +63,10 @@ class Applying:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
         began = time.monotonic()
-        await self._forgive()
+        if self.aim.is_whole:
+            await self._forgive()
         async with asyncio.TaskGroup() as group:
-            scheduler = Scheduler(group, self.effects, self.facts, self.retry_s)
+            scheduler = Scheduler(group, self.effects, self.facts, self.retry_s, self.aim.is_whole)
             await self._replan(scheduler)
             await self._follow(scheduler, began)
             code, text = self._judge(scheduler, began)
@@ -88,7 +91,7 @@ class Applying:
             if (is_stale and time.monotonic() >= self._plan_at) or (is_settled and is_touched):
                 is_stale = is_touched = False
                 await self._replan(scheduler)
-            elif is_settled:
+            elif is_settled and self.aim.ends:
                 return
             self.outlet.show(self._status(), len(scheduler.graph.done), len(scheduler.graph.steps))
             await self._see_to_serving()
@@ -107,21 +110,20 @@ class Applying:
 
     async def _replan(self, scheduler: Scheduler) -> None:
         """Plan from what is known now, journal what the plan gives, and hand its steps over."""
-        from installer.plan.gifts import make_gifts
         from installer.plan.plan import make_plan
 
         began = time.monotonic()
         while True:
             known = self.facts.known
             self.plan = make_plan(self.site, known.machines, known.ledger, self.roles, self.place)
-            gifts = make_gifts(self.plan, self.site, known.machines, known.ledger)
+            gifts = self.aim.give(self.plan, self.site, known.machines, known.ledger)
             if not gifts:
                 break
             await commit(self.facts, *gifts)
         fresh = [problem for problem in self.plan.problems if problem not in self._told]
         self._told.update(fresh)
         self.outlet.tell_problems([locate(problem, self.document) for problem in fresh])
-        scheduler.take(self.plan.steps)
+        scheduler.take(self.aim.keep(self.plan.steps))
         ended = time.monotonic()
         self._plan_at = ended + max(PLAN_EVERY_S, (ended - began) * PLAN_SHARE)
 
@@ -132,6 +134,8 @@ class Applying:
         left = [step for key, step in steps.items() if key not in graph.done]
         wrong = [problem for problem in self.plan.problems if problem.severity == "error"] if self.plan else []
         count = f"{len(steps) - len(left)} of {len(steps)} steps are done"
+        if not self.aim.ends and (self._is_stopped or self._is_late(began)):
+            return DONE, f"Discovery ended: {len(self.facts.ledger.machines)} machines are known; {count}."
         if self._is_stopped:
             return INTERRUPTED, f"Stopped; {count}. Run the same command to go on."
         if self._is_late(began):

@@ -34,8 +34,11 @@ class Input:
     problems: tuple[Problem, ...]
 
 
-def load_input(path: Path) -> Input:
-    """The site file with the CSV that it names. Touches nothing. Raises RackstrapError when one cannot be opened."""
+def load_input(path: Path, beside: Path | None = None) -> Input:
+    """The site file with the CSV that it names. Touches nothing. Raises RackstrapError when one cannot be opened.
+
+    Relative paths in the file begin in the folder `beside`, where that is given, else in the file's own.
+    """
     from installer.power.credentials import load_credentials, make_imported
     from installer.site.check import check_site, has_errors
     from installer.site.load import load_site
@@ -45,7 +48,7 @@ def load_input(path: Path) -> Input:
     problems = [*check_site(loaded, None, roles), *broken]
     bmcs: tuple[Event, ...] = ()
     if loaded.site is not None and loaded.site.discovery.credentials:
-        found, wrong = load_credentials(path.absolute().parent / loaded.site.discovery.credentials)
+        found, wrong = load_credentials((beside or path.absolute().parent) / loaded.site.discovery.credentials)
         problems += wrong
         bmcs = tuple(make_imported(credential) for credential in found)
     site = None if has_errors(problems) else loaded.site

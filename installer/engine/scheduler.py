@@ -43,6 +43,7 @@ class Scheduler:
     effects: Effects
     facts: Facts
     retry_s: float = 5.0
+    forgets: bool = True  # what is planned no more; not where only a part of the plan is handed over
     graph: Graph = field(default_factory=Graph)
     failed: dict[StepKey, Failure] = field(default_factory=dict)
     running: dict[StepKey, _Run] = field(default_factory=dict)
@@ -54,7 +55,8 @@ class Scheduler:
     def take(self, steps: Sequence[Step]) -> None:
         """Go over to this plan, made from the ledger as it is now. What runs and is planned still, runs on."""
         ledger = self.facts.ledger
-        self.graph = make_graph((*steps, *make_removals(steps, ledger)), ledger)
+        removals = make_removals(steps, ledger) if self.forgets else ()
+        self.graph = make_graph((*steps, *removals), ledger)
         self._planned_seq, self.wants_plan = ledger.seq, False
         self._planned.set()
         self._planned = asyncio.Event()

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
-import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,7 +35,12 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
         metavar="RECORDING",
         help="a recorded machine, with --dry-run; may be given again",
     )
-    parser.add_argument("--dry-run", action="store_true", help="tell every step, do nothing")
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--dry-run", action="store_true", help="tell every step, do nothing")
+    ways.add_argument(
+        "--discover", action="store_true", help="serve and discover machines until stopped; nothing is named, erased or installed"
+    )
+    parser.add_argument("--beside", type=Path, metavar="DIR", help="where relative paths in SITE begin, if not in its own folder")
     parser.add_argument("--deadline", type=parse_deadline, default=0.0, metavar="SECONDS", help="stop after this long")
     parser.add_argument("--json", action="store_true", help="print what happens as lines of JSON")
 
@@ -85,25 +86,30 @@ def find_first(error: BaseException) -> BaseException:
 
 
 def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
+    from installer.engine.aim import DISCOVERY, WHOLE
     from installer.engine.apply import Applying
     from installer.engine.heartbeat import Heartbeat
     from installer.engine.hosts import LiveEffects
     from installer.engine.journal import Journal
+    from installer.engine.lock import hold_lock
     from installer.engine.prepare import load_input, run_preparations
     from installer.engine.store import make_who
     from installer.power import make_power
+    from installer.site.save import save_text
 
-    found = load_input(args.site)
+    found = load_input(args.site, args.beside)
     outlet.tell_problems(found.problems)
     if found.site is None:
         return 1
     state = args.state.absolute()
     with (
-        hold_lock(state),
+        hold_lock(state, "discover" if args.discover else "apply"),
         Journal(state / "store.db", make_who("apply")) as journal,
         ThreadPoolExecutor(AT_ONCE, "effects") as pool,
     ):
         place, keep_serving = run_preparations(found, found.site, journal, args, outlet)
+        if not args.discover:
+            save_text(state / "applied.yaml", found.document.text)
         heartbeat = Heartbeat(journal)
         effects = LiveEffects(journal, heartbeat.waits, pool, lambda entry: make_power(entry, state))
         applying = Applying(
@@ -117,6 +123,7 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
             found.document,
             deadline_s=args.deadline,
             keep_serving=keep_serving,
+            aim=DISCOVERY if args.discover else WHOLE,
         )
         return asyncio.run(applying.run())
 
@@ -127,7 +134,7 @@ def run_dry(args: argparse.Namespace, outlet: Outlet) -> int:
     from installer.engine.heartbeat import Heartbeat
     from installer.engine.prepare import load_history, load_input, make_dry_place
 
-    found = load_input(args.site)
+    found = load_input(args.site, args.beside)
     outlet.tell_problems(found.problems)
     if found.site is None:
         return 1
@@ -138,29 +145,6 @@ def run_dry(args: argparse.Namespace, outlet: Outlet) -> int:
         found.site, found.roles, place, facts, Heartbeat(facts), Telling(outlet, facts), outlet, found.document, note=NOTHING
     )
     return asyncio.run(applying.run())
-
-
-@contextmanager
-def hold_lock(state: Path) -> Iterator[None]:
-    """Only one apply at a time over a state directory. Raises RackstrapError when another holds it."""
-    from installer.engine.schema import make_folder
-
-    try:
-        make_folder(state)
-        lock = os.open(state / "apply.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise RackstrapError(f"cannot use {state}: {error.strerror}", "run as root, or choose --state DIR") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        yield
-    except BlockingIOError:
-        pid = os.pread(lock, 32, 0).decode().strip()
-        hint = "follow it with `rackstrap status --follow`, or end it first"
-        raise RackstrapError(f"process {pid} is applying a site already", hint) from None
-    finally:
-        os.close(lock)
 
 
 def run_status(args: argparse.Namespace) -> int:

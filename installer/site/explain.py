@@ -174,11 +174,12 @@ def _explain_keys(path: Path) -> str:
 
 def find_keys(path: Path) -> list[str]:
     """The keys that may stand at this path, in the order in which the schema describes them."""
-    model = _find_model(SiteDocument, path)
+    model = find_model(path)
     return list(model.model_fields) if model else []
 
 
-def _find_model(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
+def find_model(path: Path, model: type[BaseModel] = SiteDocument) -> type[BaseModel] | None:
+    """The model whose keys stand at this path; None where no keys do."""
     if not path:
         return model
     info: FieldInfo | None = model.model_fields.get(str(path[0]))
@@ -186,7 +187,7 @@ def _find_model(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
     if info is None or found is None:
         return None
     is_plain = info.annotation is found
-    return _find_model(found, path[1:] if is_plain else path[2:]) if is_plain or len(path) > 1 else None
+    return find_model(path[1:] if is_plain else path[2:], found) if is_plain or len(path) > 1 else None
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

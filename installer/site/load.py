@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -61,22 +62,22 @@ def parse_site(content: bytes, file: str) -> LoadedSite:
         place = Place((), file, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
         problem = Problem(place, f"byte 0x{content[error.start]:02X} is not UTF-8", "save the file as UTF-8 text")
         return LoadedSite(None, (problem,), Document(file, ""))
-    site, document, problems = _parse_text(text, file)
-    return LoadedSite(site, sort_problems(problems), document)
+    return shape_document(*parse_tree(text, file))
 
 
-def _parse_text(text: str, file: str) -> tuple[Site | None, Document, list[Problem]]:
-    document, problems = parse_tree(text, file)
+def shape_document(document: Document, problems: Iterable[Problem] = ()) -> LoadedSite:
+    """As parse_site, from YAML that was read already, with what was wrong with it."""
+    found = list(problems)
     if document.data is None or not isinstance(document.data, dict):
-        if not problems:
-            problems = [Problem(Place((), file, 1, 1), "the file holds no keys", "begin with rackstrap: 1")]
-        return None, document, problems
+        if not found:
+            found = [Problem(Place((), document.file, 1, 1), "the file holds no keys", "begin with rackstrap: 1")]
+        return LoadedSite(None, sort_problems(found), document)
     parsed, refused = _parse_document(document)
-    problems += refused
+    found += refused
     if parsed is None:
-        return None, document, problems
+        return LoadedSite(None, sort_problems(found), document)
     site, unmade = make_site(parsed, document)
-    return site, document, [*problems, *unmade]
+    return LoadedSite(site, sort_problems([*found, *unmade]), document)
 
 
 def _parse_document(document: Document) -> tuple[SiteDocument | None, list[Problem]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ from installer.model.problems import RackstrapError
 from installer.model.site import Value
 from installer.site.core_schema import make_plain
 from installer.site.load import LoadedSite
-from installer.site.tree import Path, parse_tree
+from installer.site.tree import Document, Path, parse_tree
 
 
 class Removed:
@@ -34,22 +36,32 @@ def edit_site(loaded: LoadedSite, edits: Mapping[Path, Edit]) -> str:
     Without a change the text is the same, byte for byte. Raises RackstrapError when a path does not fit the file,
     and when the file uses YAML that cannot be changed without altering something else.
     """
-    if not isinstance(loaded.document.data, dict):
-        raise RackstrapError(f"{loaded.document.file} cannot be changed: it holds no keys", "run `rackstrap check` on it")
-    before = make_plain(loaded.document.data)
-    after = make_plain(loaded.document.data)
-    for path, value in edits.items():
-        _set(after, path, value, {})
+    return edit_document(loaded.document, edits).text
+
+
+def edit_document(document: Document, edits: Mapping[Path, Edit]) -> Document:
+    """As edit_site: the changed text as it reads."""
+    if not isinstance(document.data, dict):
+        raise RackstrapError(f"{document.file} cannot be changed: it holds no keys", "run `rackstrap check` on it")
+    before = make_plain(document.data)
+    after = set_values(before, edits)
     if after == before and _same_types(after, before):
-        return loaded.document.text
-    text = _render(loaded.document.text, edits)
-    document, problems = parse_tree(text, loaded.document.file)
-    if problems or make_plain(document.data) != after:
+        return document
+    fresh, problems = parse_tree(_render(document.text, edits), document.file)
+    if problems or make_plain(fresh.data) != after:
         raise RackstrapError(
-            f"{loaded.document.file} cannot be changed without altering other values",
+            f"{document.file} cannot be changed without altering other values",
             "write aliases (`*name`) out, or edit it by hand",
         )
-    return text
+    return fresh
+
+
+def set_values(data: Any, edits: Mapping[Path, Edit]) -> Any:
+    """A copy of a document's data with these values set, as edit_site would set them. Raises RackstrapError as it does."""
+    after = copy.deepcopy(data)
+    for path, value in edits.items():
+        _set(after, path, value, {})
+    return after
 
 
 def _same_types(one: Any, other: Any) -> bool:
@@ -93,8 +105,10 @@ def _set(data: Any, path: Path, value: Edit, empty: Any) -> None:
     if not path:
         raise RackstrapError("the whole file cannot be set at once", "name a key path")
     here = data
-    for part in path[:-1]:
-        here = _step(here, part, path, empty)
+    for part, following in pairwise(path):
+        if value is REMOVED and isinstance(here, dict) and here.get(str(part)) is None:
+            return
+        here = _step(here, part, path, _make_empty(empty, following))
     last = path[-1]
     if isinstance(here, dict) and isinstance(last, str):
         if value is REMOVED:
@@ -107,10 +121,17 @@ def _set(data: Any, path: Path, value: Edit, empty: Any) -> None:
         raise _misfit(path)
 
 
+def _make_empty(empty: Any, key: str | int) -> Any:
+    """What is put where nothing stands yet, so that this key fits into it: a list for a position, else a mapping."""
+    if isinstance(key, str):
+        return empty.copy()
+    return CommentedSeq() if isinstance(empty, CommentedMap) else []
+
+
 def _step(here: Any, part: str | int, path: Path, empty: Any) -> Any:
     if isinstance(here, dict) and isinstance(part, str):
         if here.get(part) is None:
-            here[part] = empty.copy()
+            here[part] = empty
         return here[part]
     if isinstance(here, list) and isinstance(part, int) and 0 <= part < len(here):
         return here[part]
@@ -121,6 +142,8 @@ def _set_item(here: list[Any], index: int, value: Edit, empty: Any) -> None:
     if value is REMOVED:
         del here[index : index + 1]
     elif index == len(here):
+        if not here and isinstance(here, CommentedSeq):
+            here.fa.set_block_style()  # `[]` cannot be written in any other style; what follows it can
         here.append(_copy(value, empty))
     else:
         here[index] = _copy(value, empty)

@@ -27,6 +27,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "node": ("installer.engine.node_verbs", "look at nodes and act on them"),
     "bmc": ("installer.power.verbs", "find BMCs and import their credentials"),
     "serve": ("installer.serve.verbs", "run DHCP, TFTP, DNS and HTTP for the nodes"),
+    "tui": ("screens.verbs", "lead through everything in a terminal, then watch the rack"),
     "agent": ("installer.node.verbs", "run on a node: report, take orders, install"),
     "lab": ("installer.lab.verbs", "a virtual rack to try Rackstrap on"),
 }

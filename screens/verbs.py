@@ -1,0 +1,122 @@
+"""`rackstrap tui`: the wizard and the dashboard, in a terminal or as plain lines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from installer.model.problems import RackstrapError
+
+if TYPE_CHECKING:
+    from installer.wizard.desk import Desk
+
+_RECORDINGS: Final = Path("tests/machines")  # in a checkout
+
+
+def add_tui(parser: argparse.ArgumentParser) -> None:
+    from installer.serve.verbs import find_image_dir
+
+    parser.add_argument("site", type=Path, nargs="?", metavar="SITE", help="go on from this site file")
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--plain", action="store_true", help="numbered lines: for screen readers, slow lines, pipes")
+    ways.add_argument("--attach", action="store_true", help="join the one session that every console shares")
+    parser.add_argument("--ascii", action="store_true", help="draw with plain ASCII only")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="where everything is kept (RACKSTRAP_STATE)")
+    parser.add_argument("--image", type=Path, metavar="DIR", default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
+    parser.add_argument("--interface", metavar="NAME", help="the interface on the admin network, where it is not to be found")
+    parser.add_argument(
+        "--machine",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="RECORDING",
+        help="rehearse on recorded machines: nothing real is touched",
+    )
+    parser.add_argument("--demo", action="store_true", help="rehearse on a simulated rack that installs itself")
+    parser.add_argument(
+        "--roles-dir", type=Path, action="append", default=[], metavar="DIR", help="a folder of roles; may be given again"
+    )
+
+
+def run_tui(args: argparse.Namespace) -> int:
+    check_words(args)
+    if args.attach:
+        from screens.attach import run_attach
+
+        check_terminal()
+        return int(run_attach(find_state(args), [word for word in sys.argv[1:] if word != "--attach"]))
+    if not args.plain:
+        check_terminal()
+    desk = make_desk(args)
+    try:
+        return run_front_ends(desk, is_plain=args.plain, is_ascii=args.ascii)
+    finally:
+        desk.close()
+
+
+def run_front_ends(desk: Desk, *, is_plain: bool, is_ascii: bool) -> int:
+    """The TUI, and plain mode where it was asked for, or chosen in the TUI: it goes on at the same place."""
+    from installer.wizard.guide import Guide
+
+    if not is_plain:
+        from screens.app import run_app
+
+        ending = run_app(lambda: Guide(desk), is_ascii)
+        if ending != "plain":
+            return 0
+    from installer.wizard.plain import run_plain
+
+    return run_plain(lambda: Guide(desk))
+
+
+def make_desk(args: argparse.Namespace) -> Desk:
+    """A rehearsal where machines are recorded ones, else the live world."""
+    if args.machine or args.demo:
+        from installer.wizard.rehearsal import RehearsalDesk
+
+        machines = args.machine or find_recordings()
+        return RehearsalDesk(machines, is_demo=args.demo, state=args.state, site=args.site, roles_dirs=args.roles_dir)
+    from installer.wizard.live import LiveDesk
+
+    return LiveDesk(find_state(args), args.image.absolute(), args.site, args.roles_dir, args.interface)
+
+
+def find_state(args: argparse.Namespace) -> Path:
+    from installer.serve.verbs import find_state_dir
+
+    state: Path = args.state or find_state_dir()
+    return state.absolute()
+
+
+def find_recordings() -> Sequence[Path]:
+    """The checkout's recordings, for a demo that names none. Raises RackstrapError where there are none."""
+    from installer.serve.verbs import CHECKOUT
+
+    found = sorted((CHECKOUT / _RECORDINGS).glob("*.json"))
+    if not found:
+        raise RackstrapError(
+            "there are no recorded machines here", "name some: --machine FILE…; `rackstrap probe --record` makes one"
+        )
+    return found
+
+
+def check_words(args: argparse.Namespace) -> None:
+    """Raises RackstrapError for a file or folder that is not there."""
+    for path in [*args.machine, *([args.site] if args.site else [])]:
+        if not path.is_file():
+            raise RackstrapError(f"there is no file {path}", "look at the name")
+    for path in args.roles_dir:
+        if not path.is_dir():
+            raise RackstrapError(f"there is no folder {path}", "name the folder that holds folders of roles")
+
+
+def check_terminal() -> None:
+    """Raises RackstrapError where nobody could see or type anything."""
+    if not all(os.isatty(number) for number in (0, 2)):
+        hint = "add --plain to read and write lines, or hand over a site file: rackstrap apply SITE"
+        raise RackstrapError("this is no terminal", hint)

@@ -1,0 +1,366 @@
+"""Views for the tests of pages and front-ends, made of real values, and a Desk that serves them from memory.
+
+Machines are recordings parsed, the ledger is events folded, status, plan and roles are made by the code that makes them in the
+field. ShelfDesk is no mock: Desk is a seam to the world (installer.wizard.desk), this is one more world behind it, in which
+nothing is slow and everything that was wished for can be read afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from installer.engine.graph import make_graph
+from installer.engine.status import make_status
+from installer.engine.store import Progress
+from installer.model.codes import make_code
+from installer.model.events import Event, Happened
+from installer.model.facts import Machine
+from installer.model.folds import add_event, make_ledger
+from installer.model.ledger import Ledger
+from installer.model.plan import AdminPlace, Image, Plan, StepKey
+from installer.model.problems import RackstrapError
+from installer.model.site import Site
+from installer.plan.consent import make_consent
+from installer.plan.gifts import make_gifts
+from installer.plan.plan import make_plan
+from installer.plan.roles import load_roles
+from installer.preflight.check import Check
+from installer.probe.identity import make_machine_id
+from installer.probe.parse import parse_recording
+from installer.site.check import check_site
+from installer.site.load import parse_site
+from installer.wizard.draft import Draft
+from installer.wizard.view import Continuing, Here, View, Volume
+from installer.wizard.wishes import Append, Wish
+
+FOLDER: Final = Path(__file__).parent / "machines"
+NAMES: Final = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+ROLES: Final = load_roles()[0]
+NOW: Final = 1_700_000_000.0
+ROOM: Final = 1000  # recorded disks are files of 64 to 512 MiB; times this, an installation fits on them
+IMAGE: Final = Image("1.0", "6.12.1-amd64", {"root.squashfs": "a" * 64, "rackstrap.squashfs": "b" * 64}, {}, 700 * 10**6)
+PLACE: Final = AdminPlace("/var/lib/rackstrap", "/srv/image", "enp0s6", "c" * 64, IMAGE)
+HOSTILE: Final = (
+    "\x1b[2J\x1b]0;owned\x07[bold red]evil[/] [@click=app.quit]\u202egpj\u200b\x9b31m\r\n\tends" + " \U0001f50e" + "x" * 200
+)
+
+# What a person would have typed by now. The rules name four of the recorded machines; the others are found, and have no name.
+SITE: Final = """rackstrap: 1
+name: lab
+domain: lab.example
+access:
+  ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAFroTJnxFXeOCx6F/r5Loyq6sLLCI/SWhHafajcd5fa operator@desk]
+admin:
+  hostname: admin
+  address: 192.168.124.10
+nodes:
+  - {name: node1, match: {serial: BV0001}, roles: [base]}
+  - {name: node2, match: {serial: SB0003}, roles: [base]}
+  - {name: node3, match: {serial: BM0012}, roles: [base]}
+  - {name: node4, match: {serial: FK0007}, roles: [base]}
+"""
+# A site with room for 1,000 nodes, whichever they are.
+FLEET_SITE: Final = """rackstrap: 1
+name: fleet
+domain: fleet.example
+access:
+  ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAFroTJnxFXeOCx6F/r5Loyq6sLLCI/SWhHafajcd5fa operator@desk]
+admin:
+  hostname: admin
+  address: 10.16.0.10
+networks:
+  admin:
+    subnet: 10.16.0.0/16
+    ranges: {admin: .0.10-.0.11, dhcp: .1.1-.8.254, host: .16.1-.31.254}
+nodes:
+  - {match: {any: true}, expect: 1000, roles: [base]}
+"""
+
+CHECKS: Final = (
+    Check("link", "ok", "enp0s6 up at 10 G, leaf1 port Ethernet1"),
+    Check(
+        "dhcp", "FAIL", "10.0.0.5 (00:1b:0c:11:22:33) answers on enp0s6", "stop it, move the cable, or serve beside it (proxy)"
+    ),
+    Check("address", "ok", "nobody else answers for 192.168.124.10"),
+    Check("gateway", "wait", "asking 192.168.124.1"),
+    Check("dns", "ok", "192.168.124.1 knows lab.example"),
+    Check("ntp", "warn", "no NTP server answers", "the admin node keeps time alone; name one under Site"),
+    Check("mtu", "ok", "1500 bytes pass"),
+)
+VOLUMES: Final = (
+    Volume("usb-KINGSTON_DT_4GB_77A0-0:0", "KINGSTON DT, 4 GB, label RACKSTRAP", "vfat", "RACKSTRAP", ("site.yaml",)),
+)
+CONTINUING: Final = (
+    Continuing("draft", "the draft of 14 November, stage Disks", "/var/lib/rackstrap/draft.yaml", NOW - 3600),
+    Continuing("volume", "site.yaml on KINGSTON DT", "volume:usb-KINGSTON_DT_4GB_77A0-0:0"),
+)
+
+
+@cache
+def load_machine(name: str, *, roomy: bool = True) -> Machine:
+    """The machine of tests/machines/NAME.json; `roomy` with disks that are large enough for an installation."""
+    machine = parse_recording(json.loads((FOLDER / f"{name}.json").read_text()))
+    if not roomy:
+        return machine
+    return replace(machine, disks=tuple(replace(disk, size_bytes=disk.size_bytes * ROOM) for disk in machine.disks))
+
+
+def load_machines(*names: str) -> dict[str, Machine]:
+    """Machines of recordings by machine id."""
+    return {make_machine_id(machine): machine for machine in map(load_machine, names)}
+
+
+def make_fleet(count: int) -> dict[str, Machine]:
+    """So many machines, all like the recording bios-virtio, each with serial, MACs and a switch port (of 48) of its own."""
+    first, lldp = load_machine("bios-virtio"), load_machine("four-nics").nics[0].lldp
+    assert lldp is not None
+    fleet = {}
+    for number in range(1, count + 1):
+        mac = f"52:54:00:f0:{number >> 8:02x}:{number & 255:02x}"
+        neighbour = replace(lldp, switch=f"leaf{(number - 1) // 48 + 1}", port=f"Ethernet{(number - 1) % 48 + 1}")
+        nic = replace(first.nics[0], mac=mac, lldp=neighbour, speed_mbps=10000)
+        disks = tuple(replace(d, serial=f"D{number:05}-{n}", id=f"virtio-D{number:05}-{n}") for n, d in enumerate(first.disks))
+        uuid = f"{first.uuid[:-5]}{number:05x}"
+        machine = replace(first, serial=f"FL{number:05}", uuid=uuid, nics=(nic,), disks=disks, boot_nic=mac)
+        fleet[make_machine_id(machine)] = machine
+    return fleet
+
+
+def make_hostile(value: Any, keep: frozenset[str] = frozenset({"mac", "uuid", "boot_nic", "mood", "state", "kind"})) -> Any:
+    """The value with HOSTILE behind every free text in it; identities, addresses and closed sets of words stay."""
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [f.name for f in fields(value) if f.name not in keep and "Literal" not in str(f.type)]
+        changed = {n: make_hostile(getattr(value, n)) for n in names if n not in {"transport", "mode", "addresses", "gateways"}}
+        return replace(value, **changed)
+    if isinstance(value, tuple):
+        return tuple(make_hostile(item) for item in value)
+    return value + HOSTILE if isinstance(value, str) and value else value
+
+
+def make_draft_of(text: str, machines: Mapping[str, Machine] | None = None) -> Draft:
+    """The draft of this text, with all that check_site finds."""
+    loaded = parse_site(text.encode(), "site.yaml")
+    return Draft(loaded, check_site(loaded, machines, ROLES), {}, "")
+
+
+def make_discoveries(machines: Iterable[str], at: float = NOW - 600) -> tuple[Event, ...]:
+    """Each machine was discovered, a second after the other, in the order of its id."""
+    events = []
+    for number, host in enumerate(sorted(machines)):
+        key = f"{number:04x}" * 16
+        address = f"192.168.124.{21 + number % 60}"
+        data = {"recording": "r" * 64, "code": make_code(key), "key": key, "address": address, "mac": "", "boot_id": f"b{number}"}
+        events.append(Event(Happened.MACHINE_DISCOVERED, host, data, "root@serve", at + number))
+    return number_events(events)
+
+
+def number_events(events: Iterable[Event], first: int = 1) -> tuple[Event, ...]:
+    """The events with ids that grow from `first`, as the store gives them."""
+    return tuple(replace(event, id=number) for number, event in enumerate(events, first))
+
+
+def make_named(site: Site, machines: Mapping[str, Machine], events: Sequence[Event]) -> tuple[Event, ...]:
+    """The events, followed by the names and addresses that the plan gives to these machines."""
+    ledger = make_ledger(events)
+    gifts = make_gifts(make_plan(site, machines, ledger, ROLES, PLACE), site, machines, ledger)
+    return number_events((*events, *(replace(gift, at=NOW - 400, who="root@apply") for gift in gifts)))
+
+
+def make_deployment(site: Site, machines: Mapping[str, Machine], named: Sequence[Event]) -> tuple[Event, ...]:
+    """Half-way through: of the nodes in the plan, in turns of four, one is ready, one installs, one waits, one has a problem."""
+    ledger = make_ledger(named)
+    plan = make_plan(site, machines, ledger, ROLES, PLACE)
+    events: list[Event] = []
+    for number, node in enumerate(node for node in plan.nodes if node.machine):
+        consent = make_consent(machines[node.machine], [disk.id for disk in node.disks], 1, "the review screen")
+        events.append(Event(Happened.MACHINE_ADMITTED, node.machine, {}, "operator@tui", NOW - 300))
+        events.append(Event(Happened.CONSENT_GIVEN, node.machine, consent, "operator@tui", NOW - 300))
+        if number % 4 != 2:
+            events.append(Event(Happened.INSTALL_STARTED, node.machine, {"epoch": 1}, "root@apply", NOW - 242))
+            events.append(_make_start(plan, node.name, "install"))
+        events += _make_fate(plan, node.name, node.machine, number % 4)
+    return number_events((*named, *events))
+
+
+def _make_start(plan: Plan, node: str, name: str) -> Event:
+    step = next((s for s in plan.steps if s.key == StepKey(node, name)), None)
+    return Event(
+        Happened.STEP_STARTED, node, {"name": name, "id": step.id if step else "", "attempt": 1}, "root@apply", NOW - 242
+    )
+
+
+def _make_fate(plan: Plan, node: str, machine: str, turn: int) -> list[Event]:
+    step_id = _make_start(plan, node, "install").data["id"]
+    if turn == 0:
+        installed = {
+            "epoch": 1,
+            "boot_id": "i1",
+            "soft_reboots": 1,
+            "ssh_host_keys": [],
+            "root": "/dev/vda3",
+            "disk": "",
+            "address": "",
+        }
+        return [
+            Event(Happened.NODE_INSTALLED, machine, installed, "root@serve", NOW - 60),
+            Event(Happened.STEP_DONE, node, {"name": "install", "id": step_id, "seconds": 182.0}, "root@apply", NOW - 60),
+            Event(Happened.NODE_STATE, machine, {"state": "ready", "reason": ""}, "root@apply", NOW - 50),
+        ]
+    if turn == 2:
+        wait = {"name": "install", "for": f"the BMC of {node}: try 3 of 5, next in 20 s"}
+        return [Event(Happened.STEP_WAITED, node, wait, "root@apply", NOW - 20)]
+    if turn == 3:
+        reason = "no DHCP request within 10 min of power-on: is its port in VLAN 100?"
+        failed = {"name": "install", "id": step_id, "attempt": 3, "reason": reason}
+        return [
+            Event(Happened.STEP_FAILED, node, failed, "root@apply", NOW - 30),
+            Event(Happened.NODE_STATE, machine, {"state": "problem", "reason": reason}, "root@apply", NOW - 30),
+        ]
+    return []
+
+
+def make_progress(ledger: Ledger, percent: int = 61) -> dict[str, Progress]:
+    """Every machine that is being installed is unpacking, so far."""
+    work = [entry.id for entry in ledger.machines.values() if entry.state == "installing"]
+    return {host: Progress(host, "unpacking", percent, "root.squashfs", NOW - 1) for host in work}
+
+
+def make_view(
+    *,
+    here: str = "four-nics",
+    machines: Mapping[str, Machine] | None = None,
+    text: str = SITE,
+    named: bool = False,
+    planned: bool = True,
+    deploying: bool = False,
+    hostile: bool = False,
+    checks: tuple[Check, ...] = CHECKS,
+    here_changes: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> View:
+    """One moment of a site of recorded machines.
+
+    `here`: the recording that is the admin node; `machines`: those discovered (by default all other recordings); `text`: the
+    draft's. `named`: names and addresses are given. `deploying`: half-way through, with progress (implies `named`).
+    `planned` False: no plan is made. `hostile`: control characters and markup behind every free text.
+    `here_changes` and `changes` are fields of Here and of View, set at the end.
+    """
+    known = dict(load_machines(*(n for n in NAMES if n != here)) if machines is None else machines)
+    draft = make_draft_of(text, known)
+    events = make_discoveries(known)
+    if (named or deploying) and draft.site is not None:
+        events = make_named(draft.site, known, events)
+    if deploying and draft.site is not None:
+        events = make_deployment(draft.site, known, events)
+    ledger = make_ledger(events)
+    own = load_machine(here)
+    if hostile:
+        own, known, checks = make_hostile(own), {key: make_hostile(m) for key, m in known.items()}, make_hostile(checks)
+        ledger.machines = {key: replace(e, reason=make_hostile(e.reason)) for key, e in ledger.machines.items()}
+        ledger.steps = {key: make_hostile(step, frozenset({"id", "done_id"})) for key, step in ledger.steps.items()}
+    place = Here(own, "admin", ("ssh root@10.0.2.15",), "us", ("de", "fr", "us"), VOLUMES, CONTINUING)
+    place = replace(place, state_dir=PLACE.state_dir, methods={nic.name: "dhcp" for nic in own.nics if nic.addresses})
+    progress = make_progress(ledger)
+    logs = dict.fromkeys(progress, ("unpacked 400 MB", "unpacked 420 MB"))
+    if hostile:
+        progress = {host: replace(row, text=row.text + HOSTILE) for host, row in progress.items()}
+        logs = {host: make_hostile(lines) for host, lines in logs.items()}
+    view = View(
+        draft=draft,
+        here=replace(place, **(here_changes or {})),
+        machines=known,
+        ledger=ledger,
+        status=make_status(ledger, progress, NOW),
+        progress=progress,
+        roles=ROLES,
+        checks=checks,
+        checks_at=NOW - 2,
+        events=events[-300:],
+        logs=logs,
+        now=NOW,
+    )
+    view = replace(view, **changes)
+    return plan_view(view) if planned else view
+
+
+def plan_view(view: View) -> View:
+    """The view with the plan of its draft, and the plan's steps that are done."""
+    if view.draft.site is None:
+        return replace(view, plan=None, plan_problem="the site file has errors", done=frozenset())
+    try:
+        plan = make_plan(view.draft.site, view.machines, view.ledger, view.roles, PLACE)
+    except RackstrapError as error:
+        return replace(view, plan=None, plan_problem=error.message, done=frozenset())
+    return replace(view, plan=plan, plan_problem="", done=frozenset(make_graph(plan.steps, view.ledger).done))
+
+
+class ShelfDesk:
+    """A Desk (installer.wizard.desk) that serves a View from memory.
+
+    `kept`: every draft with its page; `wishes`: all that were carried out, in order. `fails`: wishes of these types raise that.
+    """
+
+    def __init__(self, view: View | None = None, page: str = "") -> None:
+        self.view: View = view or make_view()
+        self.page = page
+        self.kept: list[tuple[Draft, str]] = []
+        self.wishes: list[Wish] = []
+        self.wanted: list[frozenset[str]] = []
+        self.fails: dict[type, RackstrapError] = {}
+        self.is_closed = False
+        self._has_news = False
+        self._is_planned = self.view.plan is not None
+
+    def look(self, wants: frozenset[str]) -> View:
+        self.wanted.append(wants)
+        self._has_news = False
+        return self.view
+
+    def has_news(self) -> bool:
+        return self._has_news
+
+    def find_page(self) -> str:
+        return self.page
+
+    def keep(self, draft: Draft, page: str) -> None:
+        changed = draft.text != self.view.draft.text
+        self.kept.append((draft, page))
+        self.page = page
+        self.show(draft=draft)
+        if changed and self._is_planned:
+            self.view = plan_view(self.view)
+
+    def carry_out(self, wish: Wish) -> str:
+        if type(wish) in self.fails:
+            raise self.fails[type(wish)]
+        self.wishes.append(wish)
+        if isinstance(wish, Append):
+            self.push(*wish.events)
+            return wish.says
+        return ""
+
+    def push(self, *events: Event) -> None:
+        """News: these events were appended to the journal."""
+        news = [replace(event, at=event.at or self.view.now) for event in number_events(events, self.view.ledger.seq + 1)]
+        old = self.view.ledger
+        ledger = replace(old, machines=dict(old.machines), bmcs=dict(old.bmcs), steps=dict(old.steps))
+        ledger = replace(ledger, services=dict(old.services), asked=dict(old.asked))
+        for event in news:
+            add_event(ledger, event)
+        status = make_status(ledger, self.view.progress, self.view.now)
+        self.show(ledger=ledger, status=status, events=(*self.view.events, *news)[-300:])
+        if self._is_planned:
+            self.view = plan_view(self.view)
+
+    def show(self, **changes: Any) -> None:
+        """News of any kind: fields of View."""
+        self.view = replace(self.view, **changes)
+        self._has_news = True
+
+    def close(self) -> None:
+        self.is_closed = True

@@ -13,12 +13,12 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.util import load_yaml_guess_indent
 
 from installer.model.problems import RackstrapError
 from installer.model.site import Value
 from installer.site.core_schema import make_plain
 from installer.site.load import LoadedSite
+from installer.site.splice import Indents, guess_indents, splice_edits
 from installer.site.tree import Document, Path, parse_tree
 
 
@@ -47,13 +47,29 @@ def edit_document(document: Document, edits: Mapping[Path, Edit]) -> Document:
     after = set_values(before, edits)
     if after == before and _same_types(after, before):
         return document
-    fresh, problems = parse_tree(_render(document.text, edits), document.file)
-    if problems or make_plain(fresh.data) != after:
+    fresh = _read_if_right(_splice(document, edits), document.file, after)
+    fresh = fresh or _read_if_right(_render(document.text, edits), document.file, after)
+    if fresh is None:
         raise RackstrapError(
             f"{document.file} cannot be changed without altering other values",
             "write aliases (`*name`) out, or edit it by hand",
         )
     return fresh
+
+
+def _splice(document: Document, edits: Mapping[Path, Edit]) -> str | None:
+    try:
+        return splice_edits(document, edits, REMOVED, _render)
+    except (RackstrapError, LookupError):  # a piece by itself is no YAML: it refers to another, or is laid out unusually
+        return None
+
+
+def _read_if_right(text: str | None, file: str, wanted: Any) -> Document | None:
+    """What the text reads as; None where that is not what is wanted."""
+    if text is None:
+        return None
+    document, problems = parse_tree(text, file)
+    return None if problems or make_plain(document.data) != wanted else document
 
 
 def set_values(data: Any, edits: Mapping[Path, Edit]) -> Any:
@@ -69,15 +85,14 @@ def _same_types(one: Any, other: Any) -> bool:
     return repr(one) == repr(other)
 
 
-def _render(text: str, edits: Mapping[Path, Edit]) -> str:
+def _render(text: str, edits: Mapping[Path, Edit], indents: Indents | None = None) -> str:
+    mapping, dash = indents or guess_indents(text.split("\n"), (2, 2))
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
     yaml.width = 4096
     try:
-        data, indent, sequence_indent = load_yaml_guess_indent(text, yaml=yaml)
-        yaml.indent(mapping=2, sequence=(sequence_indent or 0) + 2, offset=sequence_indent or 0)
-        if indent and indent > 1:
-            yaml.map_indent = indent if sequence_indent in (None, 0) else 2
+        data = yaml.load(text)
+        yaml.indent(mapping=mapping, sequence=dash + 2, offset=dash)
         for path, value in edits.items():
             _set(data, path, value, CommentedMap())
             _drop_comment_of_empty(data, path)
@@ -94,8 +109,9 @@ def _drop_comment_of_empty(data: Any, path: Path) -> None:
         return
     above = data
     for part in path[:-2]:
-        above = above[part]
-    if not above[path[-2]]:
+        above = above[part] if isinstance(above, list) else (above or {}).get(part)
+    emptied = above[path[-2]] if isinstance(above, list) else (above or {}).get(path[-2])
+    if emptied is not None and not emptied:
         above.ca.items.pop(path[-2], None)
         above[path[-2]] = CommentedMap() if isinstance(path[-1], str) else CommentedSeq()
 

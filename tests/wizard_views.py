@@ -32,9 +32,7 @@ from installer.plan.roles import load_roles
 from installer.preflight.check import Check
 from installer.probe.identity import make_machine_id
 from installer.probe.parse import parse_recording
-from installer.site.check import check_site
-from installer.site.load import parse_site
-from installer.wizard.draft import Draft
+from installer.wizard.draft import Draft, make_draft
 from installer.wizard.view import Continuing, Here, View, Volume
 from installer.wizard.wishes import Append, Wish
 
@@ -142,12 +140,6 @@ def make_hostile(value: Any, keep: frozenset[str] = frozenset({"mac", "uuid", "b
     return value + HOSTILE if isinstance(value, str) and value else value
 
 
-def make_draft_of(text: str, machines: Mapping[str, Machine] | None = None) -> Draft:
-    """The draft of this text, with all that check_site finds."""
-    loaded = parse_site(text.encode(), "site.yaml")
-    return Draft(loaded, check_site(loaded, machines, ROLES), {}, "")
-
-
 def make_discoveries(machines: Iterable[str], at: float = NOW - 600) -> tuple[Event, ...]:
     """Each machine was discovered, a second after the other, in the order of its id."""
     events = []
@@ -251,7 +243,7 @@ def make_view(
     `here_changes` and `changes` are fields of Here and of View, set at the end.
     """
     known = dict(load_machines(*(n for n in NAMES if n != here)) if machines is None else machines)
-    draft = make_draft_of(text, known)
+    draft = make_draft(text, ROLES)
     events = make_discoveries(known)
     if (named or deploying) and draft.site is not None:
         events = make_named(draft.site, known, events)

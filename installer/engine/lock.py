@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,16 +24,20 @@ LOOK_EVERY_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that applies now. `since`: seconds since 1970."""
+    """The process that applies now. `since`: seconds since 1970. `has_begun`: it is past all that could be refused."""
 
     pid: int
     mode: Mode
     since: float
+    has_begun: bool = False
 
 
 @contextmanager
-def hold_lock(state: Path, mode: Mode = "apply") -> Iterator[None]:
-    """Be the one that applies. Raises RackstrapError when another does; one that only discovers is ended for an apply."""
+def hold_lock(state: Path, mode: Mode = "apply") -> Iterator[Callable[[], None]]:
+    """Be the one that applies. Raises RackstrapError when another does; one that only discovers is ended for an apply.
+
+    Gives what to call once the work has begun.
+    """
     from installer.engine.schema import make_folder
 
     try:
@@ -46,8 +50,12 @@ def hold_lock(state: Path, mode: Mode = "apply") -> Iterator[None]:
     try:
         _take(lock)
         os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n{mode}\n{time.time():.3f}\n".encode(), 0)
-        yield
+        size = os.pwrite(lock, f"{os.getpid()}\n{mode}\n{time.time():.3f}\n".encode(), 0)
+
+        def tell_begun() -> None:
+            os.pwrite(lock, b"begun\n", size)
+
+        yield tell_begun
     finally:
         os.close(lock)
 
@@ -85,9 +93,9 @@ def find_holder(state: Path) -> Holder | None:
 
 def _parse(raw: bytes) -> Holder:
     """What stands in the lock; one that is just being taken says nothing yet."""
-    pid, mode, since, *_ = [*raw.decode(errors="replace").split("\n"), "", "", ""]
+    pid, mode, since, begun, *_ = [*raw.decode(errors="replace").split("\n"), "", "", "", ""]
     try:
-        return Holder(int(pid), cast("Mode", mode) if mode in {"discover", "apply"} else "apply", float(since))
+        return Holder(int(pid), cast("Mode", mode) if mode in {"discover", "apply"} else "apply", float(since), begun == "begun")
     except ValueError:
         return Holder(int(pid) if pid.isdigit() else 0, "apply", 0.0)
 

@@ -103,13 +103,14 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
         return 1
     state = args.state.absolute()
     with (
-        hold_lock(state, "discover" if args.discover else "apply"),
+        hold_lock(state, "discover" if args.discover else "apply") as tell_begun,
         Journal(state / "store.db", make_who("apply")) as journal,
         ThreadPoolExecutor(AT_ONCE, "effects") as pool,
     ):
         place, keep_serving = run_preparations(found, found.site, journal, args, outlet)
         if not args.discover:
             save_text(state / "applied.yaml", found.document.text)
+        tell_begun()
         heartbeat = Heartbeat(journal)
         effects = LiveEffects(journal, heartbeat.waits, pool, lambda entry: make_power(entry, state))
         applying = Applying(

@@ -1,0 +1,95 @@
+"""The machines of a simulated rack: recordings, and copies of them that are other machines. Pure but for loading."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from installer.engine.store import Store
+from installer.model.codes import make_code
+from installer.model.events import Event, Happened
+from installer.model.facts import Machine
+from installer.model.problems import RackstrapError
+from installer.probe.identity import make_machine_id
+from installer.probe.parse import parse_recording
+from installer.probe.verbs import load_recording
+
+SHORTEST: Final = 6  # a shorter serial may be a part of many other words of a recording
+Recording = dict[str, Any]
+
+
+def load_rack(files: Sequence[str]) -> tuple[Recording, ...]:
+    """The recordings in these files. Raises RackstrapError for one that is none, for one machine twice, and for no file."""
+    found: dict[str, Recording] = {}
+    for file in files:
+        recording = load_recording(Path(file))
+        try:
+            key = make_machine_id(parse_recording(recording))
+        except ValueError as error:
+            raise RackstrapError(f"{file} cannot be understood: {error}", "make it again: rackstrap probe --record") from error
+        if key in found:
+            raise RackstrapError(f"{file} is a machine that was given already", "give each machine's recording once")
+        found[key] = recording
+    if not found:
+        raise RackstrapError("a rehearsal needs a recorded machine", "name one that `rackstrap probe --record FILE` wrote")
+    return tuple(found.values())
+
+
+def make_admin(recordings: Sequence[Recording]) -> Recording:
+    """The machine that stands for this one: a copy of the one with the most NICs, as no other machine of the rack."""
+    most = max(recordings, key=lambda recording: len(parse_recording(recording).nics))
+    return make_copy(most, "admin")
+
+
+def make_copy(recording: Mapping[str, Any], name: str) -> Recording:
+    """The same hardware as another machine: other UUID, serials, MACs and WWNs, wherever the recording mentions them."""
+    machine = parse_recording(recording)
+    text = json.dumps(recording)
+    for word in sorted(find_marks(machine), key=len, reverse=True):
+        for old, new in make_spellings(word, make_other(word, name)).items():
+            text = text.replace(old, new)
+    made: Recording = json.loads(text)
+    return made
+
+
+def find_marks(machine: Machine) -> set[str]:
+    """Every word by which this machine or a part of it is known."""
+    marks = {machine.uuid, machine.serial, *machine.macs, machine.bmc.mac if machine.bmc is not None else ""}
+    for disk in machine.disks:
+        marks |= {disk.serial, disk.wwn}
+    return {mark for mark in marks if len(mark) >= SHORTEST}
+
+
+def make_other(word: str, name: str) -> str:
+    """A word of the same form: its last four digits are others. A MAC keeps its maker's part."""
+    digits = f"{int(sha256(f'{name}/{word}'.encode()).hexdigest(), 16) % 10000:04d}"
+    if word.count(":") == 5:
+        return f"{word[:12]}{digits[:2]}:{digits[2:]}"
+    return word[:-4] + digits
+
+
+def make_spellings(old: str, new: str) -> dict[str, str]:
+    """How udev and others write the word, as the new one: with and without colons, in both cases."""
+    pairs = {old: new, old.upper(): new.upper()}
+    if old.count(":") == 5:
+        pairs |= {old.replace(":", ""): new.replace(":", ""), old.replace(":", "-"): new.replace(":", "-")}
+    return pairs
+
+
+def make_discovery(recording: Recording, store: Store, number: int, boots: int) -> Event:
+    """MACHINE_DISCOVERED of this machine, its recording kept as a blob; each boot has a key of its own."""
+    machine = parse_recording(copy.deepcopy(recording))
+    key = sha256(f"{make_machine_id(machine)}/{boots}".encode()).hexdigest()
+    data = {
+        "recording": store.put_blob(json.dumps(recording).encode()),
+        "code": make_code(key),
+        "key": key,
+        "address": f"192.168.124.{21 + number % 60}",
+        "mac": machine.boot_nic or next((nic.mac for nic in machine.nics), ""),
+        "boot_id": f"simulated-{boots}",
+    }
+    return Event(Happened.MACHINE_DISCOVERED, make_machine_id(machine), data)

@@ -1,0 +1,224 @@
+"""What both desks work at: a state folder, its journal, the draft, plans and the apply process."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from installer.engine.prepare import find_role_dirs
+from installer.model.events import Event, Happened
+from installer.model.problems import Problem, RackstrapError
+from installer.plan.roles import Role, load_roles
+from installer.preflight.check import Check
+from installer.site.load import load_site
+from installer.site.save import save_text
+from installer.wizard.draft import Draft, make_draft
+from installer.wizard.keeping import Keeper
+from installer.wizard.launching import Launcher
+from installer.wizard.logs import LogReader
+from installer.wizard.planning import PlaceFinder, Planned, Planner, Wanted
+from installer.wizard.view import Applied, Continuing, Here, Running, View
+from installer.wizard.watching import Moment, Watcher
+from installer.wizard.wishes import Append, Request
+
+RUNNING_EVERY_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a desk adds to a view: this machine and its preflight checks. `number` grows whenever one of them changes."""
+
+    here: Here
+    checks: tuple[Check, ...] = ()
+    checks_at: float = 0.0
+    ui: Mapping[str, str] = field(default_factory=dict)
+
+
+class Bench:
+    """For one worker thread at a time. The draft is None until `begin` or a kept or given one sets it."""
+
+    def __init__(self, state: Path, launcher: Launcher, find_place: PlaceFinder, roles_dirs: Sequence[Path]) -> None:
+        self.watcher: Final = Watcher(state)
+        self.keeper: Final = Keeper(state)
+        self.launcher: Final = launcher
+        self.logs: Final = LogReader(state)
+        found: tuple[Mapping[str, Role], tuple[Problem, ...]] = load_roles([*find_role_dirs(), *roles_dirs])
+        self.roles, self.role_problems = found
+        self.page = ""
+        self.draft: Draft | None = None
+        self._find_place: Final = find_place
+        self._planner: Final = Planner()
+        self._planned_number = 0
+        self._draft_number = 0
+        self._wanted: Wanted | None = None
+        self._running: Running | None = None
+        self._running_at = 0.0
+
+    @property
+    def state(self) -> Path:
+        return self.watcher.state
+
+    def open(self, site: Path | None) -> None:
+        """Take the site file that was given, else go on from the draft that was kept. Raises RackstrapError."""
+        kept = self.keeper.load()
+        if site is not None:
+            self.set_draft(self.read_site(site))
+        elif kept is not None:
+            self.set_draft(make_draft(kept.text, self.roles, kept.origins, kept.file))
+            self.page = kept.page
+
+    def read_site(self, path: Path) -> Draft:
+        """The draft of a site file. Raises RackstrapError when it is none; one with problems is taken as it is."""
+        loaded = load_site(path)
+        if not isinstance(loaded.document.data, dict):
+            problem = loaded.problems[0] if loaded.problems else None
+            raise RackstrapError(f"{path} is no site file" + (f": {problem.message}" if problem else ""), "name another one")
+        return make_draft(loaded.document.text, self.roles, None, str(path.absolute()))
+
+    def set_draft(self, draft: Draft) -> None:
+        self.draft = draft
+        self._draft_number += 1
+
+    def keep(self, draft: Draft, page: str) -> None:
+        """Make this the draft, and save it. What has not changed is not written again."""
+        is_same = self.draft is not None and draft.text == self.draft.text and draft.origins == self.draft.origins
+        if is_same and page == self.page and draft.file == (self.draft.file if self.draft else ""):
+            self.draft = draft
+            return
+        self.keeper.save(draft.text, draft.origins, draft.file, page)
+        self.page = page
+        if is_same:
+            self.draft = draft
+        else:
+            self.set_draft(draft)
+
+    def has_news(self) -> bool:
+        return self.watcher.has_news() or self._planner.number != self._planned_number or self._has_run_changed()
+
+    def _has_run_changed(self) -> bool:
+        if time.monotonic() < self._running_at + RUNNING_EVERY_S:
+            return False
+        self._running_at = time.monotonic()
+        return self.launcher.find_running() != self._running
+
+    def look(self, outside: Outside, wants: frozenset[str]) -> View:
+        """The view of this moment. The draft must be set."""
+        if self.draft is None:
+            raise RackstrapError("there is no draft yet")
+        moment = self.watcher.look()
+        planned = self._plan(moment, wants)
+        self._running, self._running_at = self.launcher.find_running(), time.monotonic()
+        applied = None
+        if planned.applied_files is not None:
+            applied = Applied(planned.applied_text, planned.applied_files)
+        return View(
+            draft=self.draft,
+            here=outside.here,
+            machines=moment.machines,
+            ledger=moment.ledger,
+            status=moment.status,
+            progress=moment.progress,
+            roles=self.roles,
+            role_problems=self.role_problems,
+            checks=outside.checks,
+            checks_at=outside.checks_at,
+            plan=planned.plan,
+            plan_problem=planned.problem,
+            done=planned.done,
+            applied=applied if "applied" in wants else None,
+            running=self._running,
+            last_end="" if self._running else self.launcher.find_last_end().replace("\n", ";"),
+            events=moment.events,
+            logs={host: self.logs.read(host, moment) for host in _find_hosts(wants)},
+            answers=moment.answers,
+            ui=outside.ui,
+            now=time.time(),
+        )
+
+    def _plan(self, moment: Moment, wants: frozenset[str]) -> Planned:
+        """The newest plan; wish for another where it is not of this draft, these machines, this ledger."""
+        self._planned_number = self._planner.number
+        planned = self._planner.planned
+        if not wants & {"plan", "applied"} or self.draft is None:
+            return planned if planned.key[:1] == (self._draft_number,) else Planned()
+        applied = self._read_applied() if "applied" in wants else None
+        key = (self._draft_number, id(moment.machines), moment.ledger.seq, applied)
+        if planned.key != key and (self._wanted is None or self._wanted.key != key):
+            self._wanted = Wanted(
+                key, self.draft.site, moment.machines, moment.ledger, self.roles, self._find_place, applied, self.problems()
+            )
+            self._planner.want(self._wanted)
+        return planned if planned.key[:1] == key[:1] else Planned()
+
+    def problems(self) -> tuple[Problem, ...]:
+        """The draft's errors: with any, nothing is planned or applied."""
+        return tuple(p for p in self.draft.problems if p.severity == "error") if self.draft is not None else ()
+
+    def _read_applied(self) -> str:
+        try:
+            return (self.state / "applied.yaml").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def find_continuing(self) -> tuple[Continuing, ...]:
+        """The saved draft and the applied site, where there are any."""
+        found = []
+        for kind, name, title in (
+            ("draft", "draft.yaml", "the draft of the last session"),
+            ("applied", "applied.yaml", "the site that was applied last"),
+        ):
+            path = self.state / name
+            if path.exists():
+                found.append(Continuing(kind, title, str(path), path.stat().st_mtime))  # type: ignore[arg-type]
+        return tuple(found)
+
+    def append(self, wish: Append) -> str:
+        self.watcher.append(*wish.events)
+        return wish.says
+
+    def ask(self, wish: Request) -> str:
+        """Journal a request for whoever serves; its answer comes as an event."""
+        self.watcher.append(Event(Happened.ASKED, wish.host, {**wish.asked, "request": uuid.uuid4().hex}))
+        return "asked; the answer appears here"
+
+    def launch(self, *more: str) -> str:
+        """Start the apply process on the draft. Raises RackstrapError with what to correct first."""
+        wrong = self.problems()
+        if self.draft is None or self.draft.site is None or wrong:
+            message = f"{wrong[0].place}: {wrong[0].message}" if wrong else "the site file cannot be read"
+            raise RackstrapError(message, wrong[0].hint if wrong else "")
+        pid = self.launcher.start(self.draft.text, *more)
+        return f"process {pid} has begun; it goes on when this terminal is closed"
+
+    def save_site(self, path: Path) -> str:
+        """Write the draft there, and take that for its file from now on."""
+        if self.draft is None:
+            raise RackstrapError("there is nothing to save yet")
+        save_text(path, self.draft.text)
+        self.keep(replace(self.draft, file=str(path.absolute())), self.page)
+        return f"saved as {path}"
+
+    def open_site(self, path: Path) -> str:
+        """Go on from this file; the draft stays as it was where it is none."""
+        draft = self.read_site(path)
+        if path.absolute() == self.keeper.text_path.absolute():
+            kept = self.keeper.load()
+            draft = make_draft(kept.text, self.roles, kept.origins, kept.file) if kept is not None else draft
+        self.keep(draft, self.page)
+        return f"goes on from {path}"
+
+    def adopt(self, text: str) -> None:
+        """Go on from this text, which has no file of its own here."""
+        self.keep(make_draft(text, self.roles), self.page)
+
+    def close(self) -> None:
+        self._planner.close()
+        self.watcher.close()
+
+
+def _find_hosts(wants: frozenset[str]) -> list[str]:
+    return sorted(want.removeprefix("log:") for want in wants if want.startswith("log:"))

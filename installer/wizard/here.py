@@ -1,0 +1,159 @@
+"""This machine, looked at again and again by a thread of its own: nobody who shows it waits for a disk or a switch."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from installer.model.facts import Cpu, Firmware, Machine
+from installer.probe import FORMAT, sysfs
+from installer.probe.commands import run_command
+from installer.probe.parse import parse_recording
+from installer.wizard.view import Volume
+from installer.wizard.volumes import find_volumes
+
+LOOK_EVERY_S: Final = 2.0
+TOOL_TIMEOUT_S: Final = 5.0
+HOST_KEY: Final = Path("/etc/ssh/ssh_host_ed25519_key.pub")
+KEYBOARD_FILE: Final = Path("/etc/default/keyboard")
+LAYOUTS_FILE: Final = Path("/usr/share/X11/xkb/rules/base.lst")
+NOBODY: Final = Machine("", "", "", "", Cpu(), 0, Firmware(), (), ())
+Recording = dict[str, Any]
+
+
+class Prober:
+    """`machine` and `volumes` are the last that was seen; `number` grows when one of them has changed.
+
+    NICs are read every two seconds; disks once, and again when the kernel tells of another, because reading superblocks
+    and health may take seconds.
+    """
+
+    def __init__(self, record: Callable[[], Recording] | None = None) -> None:
+        self.machine = NOBODY
+        self.volumes: tuple[Volume, ...] = ()
+        self.number = 0
+        self.is_whole = False  # the disks have been read too
+        self._record: Final = record or make_whole_recording
+        self._end: Final = threading.Event()
+        self._thread: Final = threading.Thread(target=self._run, name="prober", daemon=True)
+        self._take(make_first_recording())
+        self._thread.start()
+
+    def close(self) -> None:
+        """Tell the thread to end; one that waits for a disk is not waited for."""
+        self._end.set()
+
+    def _run(self) -> None:
+        whole: Recording = {}
+        blocks: list[str] = []
+        while not self._end.is_set():
+            names = sysfs.list_block_names()
+            if not whole or names != blocks:
+                whole, blocks = self._record(), names
+                self.is_whole = True
+                self._set_volumes(find_volumes())
+            self._take(make_quick_recording(whole))
+            self._end.wait(LOOK_EVERY_S)
+
+    def _take(self, recording: Recording) -> None:
+        try:
+            machine = parse_recording(recording)
+        except ValueError:  # a device vanished half-way: the next look tells
+            return
+        if machine != self.machine:
+            self.machine = machine
+            self.number += 1
+
+    def _set_volumes(self, volumes: tuple[Volume, ...]) -> None:
+        if volumes != self.volumes:
+            self.volumes = volumes
+            self.number += 1
+
+
+def make_whole_recording() -> Recording:
+    from installer.probe.record import make_recording
+
+    return make_recording()
+
+
+def make_first_recording() -> Recording:
+    """What the kernel shows at once, without asking any program: NICs and addresses, no disk."""
+    from installer.probe.record import read_addresses
+
+    base = {"format": FORMAT, "host": sysfs.read_host(), "dmi": sysfs.read_dmi(), "block": [], "commands": {}}
+    return {**base, **read_addresses(), "net": sysfs.read_devices([])["net"]}
+
+
+def make_quick_recording(whole: Recording) -> Recording:
+    """`whole` with NICs, addresses and neighbours as they are now."""
+    from installer.probe.record import read_addresses
+
+    commands = {
+        **whole["commands"],
+        "ip": run_command(("ip", "-j", "-d", "link"), TOOL_TIMEOUT_S),
+        "lldp": run_command(("lldpctl", "-f", "json0"), TOOL_TIMEOUT_S),
+    }
+    return {**whole, **read_addresses(), "net": sysfs.read_devices([])["net"], "commands": commands}
+
+
+def render_ssh_lines(machine: Machine, fingerprint: str) -> tuple[str, ...]:
+    """How to reach this machine, and by what to know it. Nothing where it has no address."""
+    addresses = [address.partition("/")[0] for nic in machine.nics for address in nic.addresses]
+    lines = [f"ssh root@{address}" for address in addresses]
+    return (*lines, f"host key ED25519 {fingerprint}") if lines and fingerprint else tuple(lines)
+
+
+def find_fingerprint(path: Path = HOST_KEY) -> str:
+    """The host key as ssh shows it (`SHA256:` and base64 without padding); "" without one."""
+    try:
+        key = base64.b64decode(path.read_text().split()[1], validate=True)
+    except (OSError, IndexError, ValueError):
+        return ""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+
+
+def find_keyboard(path: Path = KEYBOARD_FILE) -> str:
+    """The console's layout as keyboard(5) has it; "" unknown."""
+    found = re.search(r'(?m)^\s*XKBLAYOUT="?([a-z]{2,12})', sysfs.read_text(path))
+    return found[1] if found else ""
+
+
+def find_keyboards(path: Path = LAYOUTS_FILE) -> tuple[str, ...]:
+    """Every layout that xkb-data knows; none where that is not installed."""
+    section = sysfs.read_text(path).partition("! layout")[2].partition("\n!")[0]
+    return tuple(re.findall(r"(?m)^\s+([a-z]{2,12})\s", section))
+
+
+def find_hostname() -> str:
+    return socket.gethostname()
+
+
+def find_boot_disks(machine: Machine, mounts: str | None = None, block: Path = Path("/sys/dev/block")) -> frozenset[str]:
+    """Ids of the disks from which anything is mounted now: they run this system.
+
+    `mounts`: the text of /proc/self/mountinfo (proc(5)), whose third field is the device's number.
+    """
+    text = mounts if mounts is not None else sysfs.read_text(Path("/proc/self/mountinfo"))
+    numbers = {line.split()[2] for line in text.splitlines() if len(line.split()) > 2}
+    names = {name for number in numbers for name in _find_whole_names(block / number)}
+    return frozenset(disk.id for disk in machine.disks if disk.name in names)
+
+
+def _find_whole_names(device: Path) -> Iterable[str]:
+    """Kernel names of the whole disks below a device: through partitions, mappings, arrays and loops over files."""
+    try:
+        real = device.resolve(strict=True)
+    except OSError:
+        return
+    slaves = sysfs.list_names(real / "slaves")
+    if slaves:
+        for slave in slaves:
+            yield from _find_whole_names(real / "slaves" / slave)
+    else:
+        yield real.parent.name if (real / "partition").exists() else real.name

@@ -1,0 +1,130 @@
+"""The apply process: started so that it outlives whoever started it, followed by its lock and its log, ended by a signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from installer.engine.lock import find_holder, stop_holder
+from installer.model.problems import RackstrapError
+from installer.site.save import save_text
+from installer.wizard.view import Running
+
+BEGINS_WITHIN_S: Final = 20.0
+LOOK_EVERY_S: Final = 0.05
+TAIL_BYTES: Final = 2 * 2**20  # the last line holds the status of every node
+
+
+class Launcher:
+    """Starts one kind of apply over a state folder. `words`: its command line up to the site file; `env`: added to ours."""
+
+    def __init__(self, state: Path, words: Sequence[str], env: dict[str, str] | None = None) -> None:
+        self.state: Final = state
+        self._words: Final = tuple(words)
+        self._env: Final = {**os.environ, **(env or {})}
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._end_stamp = (0, 0)
+        self._last_end = ""
+
+    @property
+    def log(self) -> Path:
+        return self.state / "run/apply.log"
+
+    def find_running(self) -> Running | None:
+        self._children = [child for child in self._children if child.poll() is None]
+        holder = find_holder(self.state)
+        return Running(holder.pid, holder.mode, holder.since) if holder is not None else None
+
+    def find_last_end(self) -> str:
+        """The last sentence of the apply that ended last; "" before any has."""
+        try:
+            found = self.log.stat()
+        except FileNotFoundError:
+            return ""
+        stamp = (found.st_size, found.st_mtime_ns)
+        if stamp != self._end_stamp:
+            self._end_stamp, self._last_end = stamp, read_last_end(self.log)
+        return self._last_end
+
+    def start(self, text: str, *more: str) -> int:
+        """Start on this site file's text; its process id once it has begun. Raises RackstrapError with its last words."""
+        site = self.state / "run/wanted.yaml"
+        site.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        save_text(site, text)
+        words = [*self._words, str(site), "--state", str(self.state), "--json", *more]
+        handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            child = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True, cwd="/", env=self._env
+            )
+        finally:
+            os.close(handle)
+        self._children.append(child)
+        return self._see_begin(child)
+
+    def _see_begin(self, child: subprocess.Popen[bytes]) -> int:
+        ends_at = time.monotonic() + BEGINS_WITHIN_S
+        while time.monotonic() < ends_at:
+            if child.poll() is not None:
+                break
+            holder = find_holder(self.state)
+            if holder is not None and holder.pid == child.pid and holder.has_begun:
+                return child.pid
+            time.sleep(LOOK_EVERY_S)
+        else:
+            holder = find_holder(self.state)
+            if holder is not None and holder.pid == child.pid:
+                return child.pid  # it looks for other DHCP servers, or waits for its services: that may take long
+        if child.returncode == 0:
+            return child.pid  # done before we looked
+        if child.poll() is None:
+            child.terminate()
+        message, _, hint = (read_last_end(self.log) or "it did not begin").partition("\n")
+        raise RackstrapError(message, hint.strip() or f"all of its words: {self.log}")
+
+    def stop(self) -> str:
+        """End the one that runs, between two events."""
+        return "stopped; nothing is lost" if stop_holder(self.state) else "nothing was running"
+
+
+def read_last_end(log: Path) -> str:
+    """The last sentence of the last run in this log: its result, else the last error with its hint on a second line."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    for number in range(len(lines) - 1, -1, -1):
+        line = lines[number]
+        if line.startswith('{"result":'):
+            return _find_text(line)
+        if line.startswith("rackstrap: "):
+            return "\n".join([line.removeprefix("rackstrap: "), *lines[number + 1 : number + 2]])
+    errors = [text for line in lines if (text := _find_problem(line))]
+    return errors[0] if errors else ""
+
+
+def _find_text(line: str) -> str:
+    try:
+        return str(json.loads(line)["result"]["text"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _find_problem(line: str) -> str:
+    try:
+        row = json.loads(line).get("problem", {})
+    except (ValueError, AttributeError):
+        return ""
+    return f"{row['message']}\n{row['hint']}" if row.get("severity") == "error" else ""
+
+
+def make_live_words() -> tuple[str, ...]:
+    return (sys.executable, "-m", "installer.cli", "apply")

@@ -1,0 +1,144 @@
+"""The desk of the real world: this machine, its disks and cables, the processes that serve and apply."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from installer.model.problems import RackstrapError
+from installer.serve.verbs import find_serving, start_serving
+from installer.wizard import bmcs, here, targets
+from installer.wizard.bench import Bench, Outside
+from installer.wizard.draft import Draft, make_new_draft
+from installer.wizard.launching import Launcher, make_live_words
+from installer.wizard.planning import PlaceFinder
+from installer.wizard.view import Here, View
+from installer.wizard.wishes import (
+    AddBmc,
+    Append,
+    Apply,
+    CheckAgain,
+    ConfirmNetwork,
+    Discover,
+    ImportBmcs,
+    OpenSite,
+    RenewDhcp,
+    Request,
+    SaveReport,
+    SaveSite,
+    SetKeyboard,
+    SetNetwork,
+    StopApplying,
+    Wish,
+)
+
+
+class LiveDesk:
+    """See installer.wizard.desk.Desk. `interface`: the one on the admin network, None to find it by the admin address."""
+
+    def __init__(
+        self, state: Path, image: Path, site: Path | None, roles_dirs: Sequence[Path] = (), interface: str | None = None
+    ) -> None:
+        self._state: Final = state.absolute()
+        self._image: Final = image.absolute()
+        self._interface: Final = interface
+        words = [*make_live_words(), "--image", str(self._image), *(["--interface", interface] if interface else [])]
+        launcher = Launcher(self._state, words, make_environment(roles_dirs))
+        self.bench: Final = Bench(self._state, launcher, PlaceFinder(self._state, self._image, interface or ""), roles_dirs)
+        self.bench.open(site)
+        self._prober: Final = here.Prober()
+        self._prober_number = -1
+        self._is_new = self.bench.draft is None  # nothing was decided yet: the draft follows what the probe finds
+        self._hostname: Final = here.find_hostname()
+        self._fingerprint: Final = here.find_fingerprint()
+        self._keyboards: Final = here.find_keyboards()
+        self._outside = self._look_outside()
+
+    def look(self, wants: frozenset[str]) -> View:
+        if self._prober.number != self._prober_number:
+            self._outside = self._look_outside()
+        return self.bench.look(self._outside, wants)
+
+    def has_news(self) -> bool:
+        return self._prober.number != self._prober_number or self.bench.has_news()
+
+    def find_page(self) -> str:
+        return self.bench.page
+
+    def keep(self, draft: Draft, page: str) -> None:
+        self._is_new = False
+        self.bench.keep(draft, page)
+
+    def carry_out(self, wish: Wish) -> str:  # noqa: PLR0911 - one way for each wish
+        match wish:
+            case Append():
+                return self.bench.append(wish)
+            case Request():
+                return self._ask(wish)
+            case Discover():
+                return self._launch("--discover")
+            case Apply():
+                return self._launch()
+            case StopApplying():
+                return self.bench.launcher.stop()
+            case SaveSite() | OpenSite() | SaveReport():
+                return self._move_file(wish)
+            case ImportBmcs():
+                return bmcs.import_bmcs(self.bench.watcher, Path(wish.path).expanduser())
+            case AddBmc():
+                return bmcs.add_bmc(self.bench.watcher, wish)
+            case SetNetwork() | ConfirmNetwork() | RenewDhcp() | CheckAgain() | SetKeyboard():
+                raise RackstrapError("this release cannot do that yet")
+
+    def close(self) -> None:
+        self._prober.close()
+        self.bench.close()
+
+    def _look_outside(self) -> Outside:
+        self._prober_number = self._prober.number
+        machine, volumes = self._prober.machine, self._prober.volumes
+        if self._is_new:
+            self.bench.set_draft(make_new_draft(machine, self.bench.roles))
+        return Outside(
+            Here(
+                machine=machine,
+                hostname=self._hostname,
+                ssh=here.render_ssh_lines(machine, self._fingerprint),
+                keyboard=here.find_keyboard(),
+                keyboards=self._keyboards,
+                volumes=volumes,
+                continuing=(*self.bench.find_continuing(), *targets.make_continuing(volumes)),
+                state_dir=str(self._state),
+                boot_disks=here.find_boot_disks(machine),
+            )
+        )
+
+    def _launch(self, *more: str) -> str:
+        return self.bench.launch(*more, *self._find_beside())
+
+    def _find_beside(self) -> tuple[str, ...]:
+        """The folder in which the draft's own file lies: the CSV that it names is beside it."""
+        draft = self.bench.draft
+        return ("--beside", str(Path(draft.file).absolute().parent if draft is not None and draft.file else Path.cwd()))
+
+    def _ask(self, wish: Request) -> str:
+        if not find_serving(self._state):
+            start_serving(self._state, self._image, self._interface)
+        return self.bench.ask(wish)
+
+    def _move_file(self, wish: SaveSite | OpenSite | SaveReport) -> str:
+        volumes = self._prober.volumes
+        if isinstance(wish, SaveSite):
+            return targets.save_site(self.bench, volumes, wish.target)
+        if isinstance(wish, OpenSite):
+            self._is_new = False
+            return targets.open_site(self.bench, volumes, wish.target)
+        return targets.save_report(self.look(frozenset({"plan"})), volumes, wish.target)
+
+
+def make_environment(roles_dirs: Sequence[Path]) -> dict[str, str]:
+    """What an apply process must be told of our folders of roles."""
+    folders = [os.environ.get("RACKSTRAP_ROLES", ""), *(str(folder.absolute()) for folder in roles_dirs)]
+    return {"RACKSTRAP_ROLES": ":".join(folder for folder in folders if folder)}

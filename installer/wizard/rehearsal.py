@@ -1,0 +1,149 @@
+"""The desk of a rehearsal: recorded machines are the rack, and nothing real is touched."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from installer.lab import fleet_recordings
+from installer.model.problems import RackstrapError
+from installer.preflight.check import Check
+from installer.probe.parse import parse_recording
+from installer.wizard import bmcs, targets
+from installer.wizard.bench import Bench, Outside
+from installer.wizard.draft import Draft, make_new_draft
+from installer.wizard.launching import Launcher
+from installer.wizard.live import make_environment
+from installer.wizard.planning import PlaceFinder
+from installer.wizard.view import Here, View
+from installer.wizard.wishes import (
+    AddBmc,
+    Append,
+    Apply,
+    CheckAgain,
+    ConfirmNetwork,
+    Discover,
+    ImportBmcs,
+    OpenSite,
+    RenewDhcp,
+    Request,
+    SaveReport,
+    SaveSite,
+    SetKeyboard,
+    SetNetwork,
+    StopApplying,
+    Wish,
+)
+
+SAYS: Final = "a rehearsal: recorded machines, nothing real is touched"
+SAYS_DEMO: Final = "a demo: recorded machines, a simulated rack; nothing real is touched"
+NO_REACH: Final = RackstrapError(
+    "these are recorded machines: nothing can be done to them", "start again with --demo to see it simulated"
+)
+
+
+class RehearsalDesk:
+    """See installer.wizard.desk.Desk. `state`: where the rehearsal is kept; None for a folder that goes with it."""
+
+    def __init__(
+        self,
+        machines: Sequence[Path],
+        *,
+        is_demo: bool = False,
+        state: Path | None = None,
+        site: Path | None = None,
+        roles_dirs: Sequence[Path] = (),
+        speed: float = 1.0,
+    ) -> None:
+        self._is_demo: Final = is_demo
+        self._speed: Final = speed
+        self._recordings: Final = fleet_recordings.load_rack([str(path) for path in machines])
+        self._temporary: Final = tempfile.mkdtemp(prefix="rackstrap-rehearsal-") if state is None else ""
+        self._state: Final = (state or Path(self._temporary)).absolute()
+        words = (sys.executable, "-m", "installer.lab.fleet_apply", "--speed", str(speed))
+        launcher = Launcher(self._state, words, make_environment(roles_dirs))
+        self.bench: Final = Bench(self._state, launcher, PlaceFinder(self._state, self._state / "image", "ens1"), roles_dirs)
+        self.bench.open(site)
+        self._machine: Final = parse_recording(fleet_recordings.make_admin(self._recordings))
+        if self.bench.draft is None:
+            self.bench.set_draft(make_new_draft(self._machine, self.bench.roles))
+        if not is_demo:
+            self._discover_all()
+        self._outside: Final = self._make_outside()
+
+    def look(self, wants: frozenset[str]) -> View:
+        return self.bench.look(self._outside, wants)
+
+    def has_news(self) -> bool:
+        return self.bench.has_news()
+
+    def find_page(self) -> str:
+        return self.bench.page
+
+    def keep(self, draft: Draft, page: str) -> None:
+        self.bench.keep(draft, page)
+
+    def carry_out(self, wish: Wish) -> str:  # noqa: PLR0911, PLR0912 - one way for each wish
+        match wish:
+            case Append():
+                return self.bench.append(wish)
+            case Request() | Discover() | Apply() if not self._is_demo:
+                raise RackstrapError(NO_REACH.message, NO_REACH.hint)
+            case Request():
+                return self.bench.ask(wish)
+            case Discover():
+                return self.bench.launch("--discover")
+            case Apply():
+                return self.bench.launch()
+            case StopApplying():
+                return self.bench.launcher.stop()
+            case SaveSite():
+                return targets.save_site(self.bench, (), wish.target)
+            case OpenSite():
+                return targets.open_site(self.bench, (), wish.target)
+            case SaveReport():
+                return targets.save_report(self.look(frozenset({"plan"})), (), wish.target)
+            case ImportBmcs():
+                return bmcs.import_bmcs(self.bench.watcher, Path(wish.path).expanduser())
+            case AddBmc():
+                return bmcs.add_bmc(self.bench.watcher, wish)
+            case CheckAgain():
+                return "nothing is checked in a rehearsal"
+            case SetNetwork() | ConfirmNetwork() | RenewDhcp() | SetKeyboard():
+                return "in a rehearsal this machine stays as it is"
+
+    def close(self) -> None:
+        self.bench.close()
+        if self._temporary and not self._is_demo:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _discover_all(self) -> None:
+        """Every recorded machine that the journal does not know yet is discovered at once."""
+        watcher = self.bench.watcher
+        for number, recording in enumerate(self._recordings):
+            event = fleet_recordings.make_discovery(recording, watcher.journal.store, number, boots=1)
+            if event.host not in watcher.journal.ledger.machines:
+                watcher.append(event)
+
+    def _make_outside(self) -> Outside:
+        says = SAYS_DEMO if self._is_demo else SAYS
+        return Outside(
+            Here(
+                machine=self._machine,
+                hostname="rehearsal",
+                continuing=self.bench.find_continuing(),
+                rehearsal=says,
+                state_dir=str(self._state),
+            ),
+            make_checks(),
+        )
+
+
+def make_checks() -> tuple[Check, ...]:
+    """Preflight as it would look; each says that it was not measured."""
+    names = ("link", "dhcp", "address", "gateway", "dns", "ntp", "mtu")
+    return tuple(Check(name, "ok", "rehearsal: taken as good, nothing was asked") for name in names)

@@ -1,0 +1,79 @@
+"""Where files are saved to and read from: a path, or a removable volume."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from installer.model.problems import RackstrapError
+from installer.site.save import save_text
+from installer.wizard.bench import Bench
+from installer.wizard.view import Continuing, View, Volume
+from installer.wizard.volumes import BY_ID, SITE_NAME, find_volume, read_file, write_file
+
+VOLUME: Final = "volume:"
+SITE_FILE: Final = "site.yaml"
+REPORT_FILE: Final = "report.txt"
+
+
+def save_site(bench: Bench, volumes: tuple[Volume, ...], target: str) -> str:
+    """Write the draft there. Raises RackstrapError."""
+    if not target.startswith(VOLUME):
+        return bench.save_site(find_path(target, SITE_FILE))
+    if bench.draft is None:
+        raise RackstrapError("there is nothing to save yet")
+    return _write(volumes, target, SITE_FILE, bench.draft.text)
+
+
+def save_report(view: View, volumes: tuple[Volume, ...], target: str) -> str:
+    """Write the report there. Raises RackstrapError."""
+    from installer.engine.report import render_report
+
+    text = render_report(view)
+    if target.startswith(VOLUME):
+        return _write(volumes, target, REPORT_FILE, text)
+    path = find_path(target, REPORT_FILE)
+    save_text(path, text)
+    return f"saved as {path}"
+
+
+def open_site(bench: Bench, volumes: tuple[Volume, ...], target: str) -> str:
+    """Go on from the site file there. Raises RackstrapError; the draft is then as it was."""
+    if not target.startswith(VOLUME):
+        return bench.open_site(find_path(target, SITE_FILE))
+    volume, name = find_volume(volumes, target)
+    if not name:
+        if len(volume.sites) > 1:
+            raise RackstrapError(f"there are {len(volume.sites)} site files on it", f"add its name: {target}/{volume.sites[0]}")
+        name = volume.sites[0] if volume.sites else SITE_FILE
+    content = read_file(volume.filesystem, BY_ID / volume.id, name)
+    with tempfile.TemporaryDirectory(prefix="rackstrap-site-") as folder:
+        copy = Path(folder) / (name if SITE_NAME.fullmatch(name) else SITE_FILE)
+        copy.write_bytes(content)
+        bench.adopt(bench.read_site(copy).text)
+    return f"goes on from {name} on {volume.title}"
+
+
+def find_path(target: str, name: str) -> Path:
+    """The file that is meant; in a folder, one with this name. Raises RackstrapError."""
+    text = target.strip()
+    if not text or "\0" in text:
+        raise RackstrapError("this is no path", "type one, as /root/site.yaml")
+    path = Path(text).expanduser().absolute()
+    return path / name if path.is_dir() else path
+
+
+def make_continuing(volumes: tuple[Volume, ...]) -> tuple[Continuing, ...]:
+    """What may be gone on from on removable volumes."""
+    return tuple(
+        Continuing("volume", f"{name} on {volume.title}", f"{VOLUME}{volume.id}/{name}")
+        for volume in volumes
+        for name in volume.sites
+    )
+
+
+def _write(volumes: tuple[Volume, ...], target: str, name: str, text: str) -> str:
+    volume, chosen = find_volume(volumes, target)
+    write_file(volume.filesystem, BY_ID / volume.id, chosen or name, text.encode())
+    return f"saved as {chosen or name} on {volume.title}; it may be pulled out now"

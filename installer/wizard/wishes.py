@@ -107,6 +107,17 @@ class SetKeyboard:
     layout: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetPassword:
+    """Root's password for the admin node and all nodes.
+
+    The desk puts `make_password_hash(password)` (installer.site.password) into its draft at access.password_hash, by edit_draft
+    with origin "typed", keeps that draft, and keeps the password nowhere: not in a file, an event, an error or a log.
+    """
+
+    password: str = field(repr=False)
+
+
 Wish = (
     Append
     | Request
@@ -123,4 +134,5 @@ Wish = (
     | ImportBmcs
     | AddBmc
     | SetKeyboard
+    | SetPassword
 )

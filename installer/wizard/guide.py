@@ -114,7 +114,7 @@ class Guide:
             self._stack = [Go(names[min(at + 1, len(names) - 1)])]
         elif go.page == "back":
             self._stack = self._stack[:-1] or [Go(names[max(at - 1, 0)])]
-        elif any(go.page == stage.name for stage in STAGES):
+        elif not go.subject and any(go.page == stage.name for stage in STAGES):
             self._stack = [go]
         elif go != self._stack[-1]:
             self._stack.append(go)
@@ -131,6 +131,8 @@ class Guide:
         if problems:
             return Reply(self.page, message=problems[0].message, hint=problems[0].hint, is_refused=True)
         self.desk.keep(draft, self._stack[0].page)
+        if edited.wishes:
+            return self._carry_out(Wished(edited.wishes, edited.says, edited.then))
         return self._follow(edited.then, edited.says)
 
     def _carry_out(self, wished: Wished) -> Reply:

@@ -148,12 +148,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A new draft: the front-end keeps and saves it. `says` is shown once. `then` follows: another page."""
+    """A new draft: the front-end keeps and saves it. `says` is shown once. `then` follows: another page.
+
+    `wishes` are carried out, in this order, once the edit was taken; nothing of them where it was refused.
+    """
 
     edits: tuple[tuple[tuple[str | int, ...], object], ...]  # key path -> value, or REMOVED: see site.save
     says: str = ""
     origin: Origin = "typed"
     then: Go | None = None
+    wishes: tuple[Wish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,11 +107,12 @@ def _drop_comment_of_empty(data: Any, path: Path) -> None:
     """ruamel writes `{}` on a line of its own, at the margin, where the key of an emptied section keeps its comment."""
     if len(path) < 2:
         return
-    above = data
-    for part in path[:-2]:
-        above = above[part] if isinstance(above, list) else (above or {}).get(part)
-    emptied = above[path[-2]] if isinstance(above, list) else (above or {}).get(path[-2])
-    if emptied is not None and not emptied:
+    emptied = above = data
+    for part in path[:-1]:
+        above, emptied = emptied, emptied.get(part) if isinstance(emptied, dict) else emptied[part]
+        if emptied is None:
+            return
+    if not emptied:
         above.ca.items.pop(path[-2], None)
         above[path[-2]] = CommentedMap() if isinstance(path[-1], str) else CommentedSeq()
 

@@ -6,7 +6,7 @@ goes back over what it wrote.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from functools import partial
@@ -60,6 +60,7 @@ class Plain:
             except BreakError:
                 continue
             except TooLongError:
+                self._line.echo("...")
                 self._line.write(refuse("that line is far too long", "type ? for what can be typed here"))
             except RackstrapError as error:
                 self._line.write(refuse(error.message, error.hint))
@@ -127,15 +128,15 @@ class Plain:
 
     def _ask(self, ask: Ask, selection: Selection, now: str = "") -> None:
         """Put a question and hand on what is answered; a refusal puts it again. The view stays the one that was told."""
-        says: Sequence[str] = ask.says
-        while (answer := put_question(self._line, ask.asks, says, now)) is not None:
+        is_again = False
+        while (answer := put_question(self._line, ask.asks, ask.says, now, is_again=is_again)) is not None:
             given = Selection(selection.row, selection.marked, answer)
             reply = self._do(partial(self._guide.take, ask.then(self._guide.view, given)))
             if not reply.is_refused:
                 self._follow(reply, selection)
                 return
             self._line.write(refuse(reply.message, reply.hint))
-            says = ()
+            is_again = True
         self._line.write(["Left as it was."])
 
     def _take(self, outcome: Outcome, selection: Selection | None = None) -> None:
@@ -174,10 +175,11 @@ class Plain:
         at, of = self._guide.position
         view = self._guide.view
         site = view.draft.site
-        head = f"{self._told.page.title}, {'opened from ' if self._guide.depth > 1 else ''}{at} of {of}."
+        stage = f" in {self._guide.stages[at - 1].name}," if self._guide.depth > 1 else ""
+        head = f"{self._told.page.title},{stage} {at} of {of}."
         lines = wrap(f"{head} Site {site.name}." if site is not None and site.name else head)
         if view.here.rehearsal:
-            lines += wrap(f"A rehearsal: {view.here.rehearsal}.")
+            lines += wrap(f"{view.here.rehearsal[:1].upper()}{view.here.rehearsal[1:]}.")
         self._line.write([*render_page(self._told, lines), *render_keys(self._told.page)])
 
     def _do(self, work: Callable[[], _T], *, is_quiet: bool = False) -> _T:

@@ -10,27 +10,28 @@ from installer.wizard.page import Field
 from installer.wizard.plain_line import Line, TooLongError
 from installer.wizard.plain_sheet import AT_ONCE, WIDTH, make_ascii, wrap
 
+PROMPT: Final = "? "
 LEAVE: Final = "."
 EMPTY: Final = "-"
 _YES: Final = {"y": "yes", "j": "yes", "n": "no", "true": "yes", "false": "no", "on": "yes", "off": "no"}
 
 
-def put_question(line: Line, field: Field, says: Sequence[str], now: str = "") -> str | None:
+def put_question(line: Line, field: Field, says: Sequence[str], now: str = "", *, is_again: bool = False) -> str | None:
     """Ask until the answer passes the field's check. None: it was left. `now`: the value in force, which Enter alone keeps.
 
-    Raises HungUpError and BreakError as Line.read.
+    `is_again`: all was said already, and the answer was refused. Raises HungUpError and BreakError as Line.read.
     """
-    for sentence in says:
-        line.write(wrap(sentence))
-    line.write(_make_introduction(field, now))
+    if not is_again:
+        line.write([*(text for sentence in says for text in wrap(sentence)), *_make_introduction(field, now)])
     while True:
         try:
-            typed = line.read_secret("? ") if field.kind == "secret" else line.read("? ")
+            typed = line.read_secret(PROMPT) if field.kind == "secret" else line.read(PROMPT)
         except TooLongError:
+            line.echo("...")
             line.write(refuse("that line is far too long", "type it again, shorter"))
             continue
         if field.kind != "secret":
-            line.echo(make_ascii(typed)[:WIDTH])
+            line.echo(make_ascii(typed)[: WIDTH - len(PROMPT)])
         if typed.strip() in (LEAVE, "") and not (typed.strip() == "" and field.start and not now):
             return None
         answer = _understand(line, field, typed)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from installer.wizard.page import Action, Fields, Page, Table
 from installer.wizard.plain_sheet import wrap
 
+_ALWAYS: Final = "n next, B back, / filter, ? help, S save, Q quit, Enter what is new."
 _OWN: Final = (
     ("Enter", "tells what changed since you were told; = prints the page again, M reads on"),
     ("n", "goes to the next page, B back; nothing is lost by either"),
@@ -19,36 +20,47 @@ _OWN: Final = (
 
 def render_keys(page: Page) -> list[str]:
     """The lines below a page."""
-    said = list(_find_words(page))
-    own = "n next, B back, / filter, ? help, S save, Q quit, Enter what is new."
-    return ["", *(wrap(f"Type {'; '.join(said)}.", "", "  ") if said else []), *wrap(own, "", "  ")]
+    return ["", *(line for text in (*_find_words(page), _ALWAYS) for line in wrap(text, "", "  "))]
 
 
 def render_help(page: Page) -> list[str]:
     """The page's own help, then what each command does."""
     lines = ["", *(line for sentence in page.help for line in wrap(sentence))]
-    lines += [line for word in _find_words(page) for line in wrap(word, "  ", "    ")]
-    for action in page.actions:
-        if action.help:
-            lines += wrap(f"{'number' if action.key == 'enter' else action.key}: {action.help}", "  ", "    ")
-    return [*lines, *(line for key, does in _OWN for line in wrap(f"{key} {does}.", "  ", "    "))]
+    said = [
+        *_find_words(page),
+        *(f"{_name(a)}: {a.help}" for a in page.actions if a.help),
+        *(f"{key}: {does}." for key, does in _OWN),
+    ]
+    return [*lines, *(line for text in said for line in wrap(text, "  ", "    "))]
 
 
 def _find_words(page: Page) -> Iterator[str]:
     """What the page's own numbers and letters do, a few words each."""
-    if any(isinstance(part, Fields) and part.rows for part in page.parts):
-        yield "a field's number to change it"
     marking = {part.name for part in page.parts if isinstance(part, Table) and part.marks}
-    for action in page.actions:
-        if action.key == "enter":
-            yield f"a row's number to {_lower(action)}" if action.part else f"0 to {_lower(action)}"
-        elif not action.part:
-            yield f"{action.key} {action.label}"
-        elif action.part in marking:
-            yield f"{action.key} and numbers: {action.label}, as {action.key} 1-3,7 or {action.key} all"
-        else:
-            yield f"{action.key} and a number: {action.label}"
+    has_fields = any(isinstance(part, Fields) and part.rows for part in page.parts)
+    opening = [f"{_lower(a)}" for a in page.actions if a.key == "enter" and a.part]
+    if opening or has_fields:
+        yield f"A number: {', '.join([*opening, *(['change that value'] if has_fields else [])])}."
+    lettered = [a for a in page.actions if a.key != "enter"]
+    several = [a for a in lettered if a.part in marking]
+    single = [a for a in lettered if a.part and a.part not in marking]
+    alone = [a for a in page.actions if not a.part]
+    if several:
+        yield f"A letter and numbers, as {several[0].key} 1-3,7 or {several[0].key} all: {_list(several)}."
+    if single:
+        yield f"A letter and a number, as {single[0].key} 2: {_list(single)}."
+    if alone:
+        yield f"Alone: {_list(alone)}."
+
+
+def _list(actions: Sequence[Action]) -> str:
+    return ", ".join(f"{_name(action)} {_lower(action)}" for action in actions)
+
+
+def _name(action: Action) -> str:
+    return action.key if action.key != "enter" else "number" if action.part else "0"
 
 
 def _lower(action: Action) -> str:
-    return action.label[:1].lower() + action.label[1:]
+    """Its label within a sentence; capitals that are more than the first letter's stay."""
+    return action.label if action.label[1:2].isupper() else action.label[:1].lower() + action.label[1:]

@@ -93,7 +93,7 @@ class Line:
         """As `read`, without showing what is typed."""
         with self._hushed():
             line = self.read(prompt)
-        self._put("\n" if self._is_tty else "")
+        self._put("\n")
         return line
 
     def check(self) -> None:

@@ -14,6 +14,7 @@ from installer.wizard.page import Bar, FieldRow, Fields, Line, Lines, Page, Part
 
 WIDTH: Final = 78
 AT_ONCE: Final = 20  # rows of one table that are printed before M is asked for
+_CELL: Final = 120  # characters of one cell that are said
 Spot = tuple[str, str]  # a part's name, and a row's key or a field's name
 
 _GLYPHS: Final = str.maketrans(
@@ -107,12 +108,13 @@ def _make_entry(spot: Spot, text: str, notes: Iterable[str] = (), *, can_number:
 def _make_row(table: Table, row: Row) -> Entry:
     if row.heading:
         return _make_entry((table.name, row.key), f"{row.cells[0] if row.cells else ''}:", row.notes)
+    cells = [cell if len(cell) <= _CELL else f"{cell[:_CELL]}..." for cell in row.cells]
     pairs = [
         f"{column.title} {cell}" if column.title else cell
-        for column, cell in list(zip(table.columns, row.cells, strict=False))[1:]
+        for column, cell in list(zip(table.columns, cells, strict=False))[1:]
         if cell.strip() not in ("", "-")
     ]
-    name = row.cells[0] if row.cells else ""
+    name = cells[0] if cells else ""
     text = f"{row.mood}{' ' if row.mood else ''}{name or 'no name'}{': ' if pairs else ''}{', '.join(pairs)}"
     return _make_entry((table.name, row.key), text if row.offered else f"{text} (not offered)", row.notes, can_number=True)
 

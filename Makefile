@@ -8,9 +8,10 @@ export RACKSTRAP_IMAGE := $(CURDIR)/$(IMAGE)
 # Quick to build rather than small: what is built here is booted on this machine.
 export RACKSTRAP_SQUASHFS_LEVEL ?= 3
 
-.PHONY: help setup image demo demo-down test quick rack prove bench recordings clean
+.PHONY: help setup tui image demo demo-down test quick rack prove bench recordings pictures clean
 help:
 	@echo "make setup       the rackstrap command in .venv/bin, and all that the rest needs"
+	@echo "make tui         the terminal UI on a simulated rack, in a minute; needs no root, touches nothing"
 	@echo "make image       the image that machines boot, in build/image"
 	@echo "make demo        two blank virtual machines become installed nodes; make demo-down ends them"
 	@echo "make test        every test: quick ones first, then real boots"
@@ -18,12 +19,23 @@ help:
 	@echo "make prove       the whole matrix of real boots, resumable"
 	@echo "make bench NAME=install|discover|plan|engine|image|demo"
 	@echo "make recordings  record the machines in tests/machines anew"
+	@echo "make pictures    draw the README's pictures of the terminal UI anew, in docs/screens"
 	@echo "make clean       remove all that was built"
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml tests/setup.sh tests/packages.txt
 	tests/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+# The terminal UI needs nothing of Debian's that a rack needs, and no root: a virtual environment is enough.
+tui: $(VENV)/bin/rackstrap
+	$(VENV)/bin/rackstrap tui --demo
+
+$(VENV)/bin/rackstrap: pyproject.toml
+	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q --upgrade 'pip>=25.1' 'setuptools>=77'
+	$(VENV)/bin/pip install -q --editable .
 	@touch $@
 
 image: setup
@@ -51,6 +63,9 @@ bench: image
 
 recordings: image
 	$(VENV)/bin/python -m tests.make_recordings
+
+pictures: $(VENV)/bin/rackstrap
+	$(VENV)/bin/python -m tests.make_pictures
 
 clean:
 	rm -rf build

@@ -45,13 +45,12 @@ def add_tui(parser: argparse.ArgumentParser) -> None:
 
 def run_tui(args: argparse.Namespace) -> int:
     check_words(args)
+    if not args.plain:
+        check_terminal()
     if args.attach:
         from screens.attach import run_attach
 
-        check_terminal()
         return int(run_attach(find_state(args), [word for word in sys.argv[1:] if word != "--attach"]))
-    if not args.plain:
-        check_terminal()
     desk = make_desk(args)
     try:
         return run_front_ends(desk, is_plain=args.plain, is_ascii=args.ascii)

@@ -1,0 +1,73 @@
+"""`rackstrap tui`: its words, what it refuses, and how it begins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from installer.cli import make_parser, run
+from screens.verbs import find_recordings, make_desk
+
+ROOT: Final = Path(__file__).parent.parent
+MACHINES: Final = ROOT / "tests/machines"
+
+
+def run_tui(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """The verb with pipes for a terminal."""
+    argv = [sys.executable, "-m", "installer.cli", "tui", *words]
+    return subprocess.run(argv, cwd=ROOT, input=typed, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_without_a_terminal_it_says_what_to_do() -> None:
+    for way in ((), ("--attach",)):
+        done = run_tui(*way)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "rackstrap: this is no terminal\n"
+            "  add --plain to read and write lines, or hand over a site file: rackstrap apply SITE\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none.yaml", "--plain"], "there is no file none.yaml\n  look at the name"),
+        (["--plain", "--machine", "none.json"], "there is no file none.json\n  look at the name"),
+        (["--plain", "--roles-dir", "none"], "there is no folder none\n  name the folder that holds folders of roles"),
+    ],
+)
+def test_what_is_not_there(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tui", *words]) == 2
+    assert capsys.readouterr().err == f"rackstrap: {message}\n"
+
+
+def test_plain_mode_belongs_to_one_console(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(["tui", "--plain", "--attach"])
+    assert ended.value.code == 2
+    assert "not allowed with argument --plain" in capsys.readouterr().err
+
+
+def test_the_desk_is_chosen_by_the_words(tmp_path: Path) -> None:
+    def choose(*words: str) -> str:
+        desk = make_desk(make_parser("tui").parse_args(["tui", *words, "--state", str(tmp_path)]))
+        desk.close()
+        return type(desk).__name__
+
+    assert choose("--machine", str(MACHINES / "usb.json"), str(MACHINES / "bmc.json")) == "RehearsalDesk"
+    assert choose() == "LiveDesk"
+
+
+def test_a_demo_takes_the_recordings_of_the_checkout() -> None:
+    assert "uefi-nvme.json" in {path.name for path in find_recordings()}
+
+
+def test_the_command_line_loads_no_user_interface() -> None:
+    program = "import sys, installer.cli as c; c.make_parser('tui'); print(sorted({m.split('.')[0] for m in sys.modules} & "
+    program += "{'textual', 'rich', 'pydantic', 'sqlalchemy'}))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

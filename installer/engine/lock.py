@@ -1,4 +1,4 @@
-"""Only one apply at a time over a state folder; who it is, and how it is ended. The lock goes with the process, however it ends."""
+"""Only one apply at a time over a state folder; who it is, and how it is ended. The lock goes with its process."""
 
 from __future__ import annotations
 

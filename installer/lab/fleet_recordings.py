@@ -19,6 +19,9 @@ from installer.probe.parse import parse_recording
 from installer.probe.verbs import load_recording
 
 SHORTEST: Final = 6  # a shorter serial may be a part of many other words of a recording
+SMALL_SECTORS: Final = 2**24  # 8 GiB in sectors of 512 bytes
+LARGER: Final = 1000
+MORE_MEMORY: Final = 64
 Recording = dict[str, Any]
 
 
@@ -43,6 +46,43 @@ def make_admin(recordings: Sequence[Recording]) -> Recording:
     """The machine that stands for this one: a copy of the one with the most NICs, as no other machine of the rack."""
     most = max(recordings, key=lambda recording: len(parse_recording(recording).nics))
     return make_copy(most, "admin")
+
+
+def make_rack(recordings: Sequence[Recording], size: int) -> tuple[Recording, ...]:
+    """At least `size` machines: these, then copies of them in turn, each cabled to its own ports of two switches."""
+    rack = list(recordings)
+    while len(rack) < size:
+        rack.append(make_copy(recordings[len(rack) % len(recordings)], f"copy {len(rack)}"))
+    return tuple(make_cabled(make_grown(recording), number) for number, recording in enumerate(rack, 1))
+
+
+def make_grown(recording: Recording) -> Recording:
+    """The recording with disks and memory of a server's size, where it was made on a small virtual machine."""
+    grown = copy.deepcopy(recording)
+    attributes = [device["attributes"] for device in grown["block"]]
+    if any(int(one.get("size", 0)) > SMALL_SECTORS for one in attributes):
+        return grown
+    for one in attributes:
+        for name in {"size", "start"} & one.keys():
+            one[name] = str(int(one[name]) * LARGER)
+    grown["host"]["memory_blocks"] = int(grown["host"].get("memory_blocks", 0)) * MORE_MEMORY
+    return grown
+
+
+def make_cabled(recording: Recording, number: int) -> Recording:
+    """The recording with a neighbour on every NIC that has a link: leaf1, leaf2 in turn, port 1/`number`."""
+    names = [nic.name for nic in parse_recording(recording).nics if nic.has_link]
+    interfaces = [
+        {
+            "name": name,
+            "chassis": [{"id": [{"type": "local", "value": switch}], "name": [{"value": switch}]}],
+            "port": [{"id": [{"type": "local", "value": f"1/{number}"}], "descr": [{"value": f"1/{number}"}]}],
+        }
+        for name, switch in ((name, f"leaf{1 + index % 2}") for index, name in enumerate(names))
+    ]
+    out = json.dumps({"lldp": [{"interface": interfaces}]})
+    answer = {"argv": ["lldpctl", "-f", "json0"], "exit": 0, "out": out}
+    return {**recording, "commands": {**recording["commands"], "lldp": answer}}
 
 
 def make_copy(recording: Mapping[str, Any], name: str) -> Recording:

@@ -16,6 +16,7 @@ from installer.site.addresses import UnreadableError, parse_range, parse_subnet
 
 PORT: Final = 623
 MOST_ADDRESSES: Final = 65536
+MOST_ASKED: Final = 4096  # by a request to the running service, whose other work shall not wait
 ROUNDS: Final = 3  # UDP: a ping may be lost
 ROUND_S: Final = 0.5
 BURST: Final = 128  # pings between two looks at the answers
@@ -35,13 +36,13 @@ class Found:
     speaks_ipmi: bool
 
 
-def parse_ranges(texts: Sequence[str]) -> tuple[Address, ...]:
+def parse_ranges(texts: Sequence[str], most: int = MOST_ADDRESSES) -> tuple[Address, ...]:
     """Every address of `A`, `A-B` and `A/prefix`, each once, in order. Raises RackstrapError."""
     found: dict[Address, None] = {}
     for text in texts:
         first, last = _parse_ends(text)
-        if len(found) + int(last) - int(first) >= MOST_ADDRESSES:
-            raise RackstrapError(f"{text} is too large to scan", f"scan up to {MOST_ADDRESSES} addresses at a time")
+        if len(found) + int(last) - int(first) >= most:
+            raise RackstrapError(f"{text} is too large to scan", f"scan up to {most} addresses at a time")
         found |= dict.fromkeys(type(first)(number) for number in range(int(first), int(last) + 1))
     return tuple(found)
 

@@ -12,12 +12,23 @@ from installer.model.events import Event, Happened
 from installer.model.facts import Machine
 from installer.model.ledger import BmcEntry, Ledger
 from installer.model.problems import RackstrapError
+from installer.model.site import Address
 from installer.plan.match import find_bmcs
 from installer.power.power import make_power
+from installer.power.scan import MOST_ASKED, parse_ranges, run_scan
 from installer.serve.desk import Desk
 
 # Nobody expects a machine to be switched by a wish from before a restart.
 STALE_AFTER_S: Final = 120.0
+MOST_RANGES: Final = 64
+SCAN_WITHIN_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Look for BMCs at these addresses."""
+
+    addresses: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +41,11 @@ class Wish:
     seconds: int
 
 
-def parse_wish(asked: Mapping[str, Any]) -> Wish:
-    """A Wish from ASKED's data. Raises RackstrapError for one that this service does not know."""
+def parse_wish(asked: Mapping[str, Any]) -> Wish | Scan:
+    """A Wish from ASKED's data. Raises RackstrapError for one that this service does not know, or that is too large."""
+    ranges = asked.get("ranges")
+    if asked.get("verb") == "scan" and isinstance(ranges, list) and 0 < len(ranges) <= MOST_RANGES:
+        return Scan(parse_ranges([str(text) for text in ranges], MOST_ASKED))
     host, verb = str(asked.get("host", "")), asked.get("verb")
     power, boot, seconds = str(asked.get("power", "")), str(asked.get("boot", "")), asked.get("seconds", 15)
     if verb == "identify" and isinstance(seconds, int) and 0 <= seconds <= 255:
@@ -66,6 +80,8 @@ async def _do(desk: Desk, asked: Mapping[str, Any]) -> str:
     wish = parse_wish(asked)
     if time.time() - float(asked.get("at", 0)) > STALE_AFTER_S:
         raise RackstrapError("it was asked too long ago", "ask again")
+    if isinstance(wish, Scan):
+        return await _scan(desk, wish)
     bmc = find_bmc(desk.ledger, desk.journal.machines(), wish.host)
     power = make_power(bmc, desk.state_dir)
     if not wish.power:
@@ -76,3 +92,17 @@ async def _do(desk: Desk, asked: Mapping[str, Any]) -> str:
     await desk.append(Event(Happened.POWER_SET, wish.host, data))
     told.append(await asyncio.to_thread(power.set_power, wish.power))
     return "; ".join(told)
+
+
+async def _scan(desk: Desk, scan: Scan) -> str:
+    """Ping them all; remember those that speak IPMI and were not known."""
+    try:
+        async with asyncio.timeout(SCAN_WITHIN_S):
+            found = await asyncio.to_thread(run_scan, scan.addresses)
+    except TimeoutError:
+        raise RackstrapError(f"not done within {SCAN_WITHIN_S:g} s", "scan fewer addresses") from None
+    speaking = [one.address for one in found if one.speaks_ipmi]
+    fresh = [address for address in speaking if address not in desk.ledger.bmcs]
+    if fresh:
+        await desk.append(*(Event(Happened.BMC_FOUND, f"bmc {address}", {"address": address}) for address in fresh))
+    return f"{len(speaking)} BMCs answered, {len(fresh)} of them new"

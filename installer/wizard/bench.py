@@ -16,14 +16,14 @@ from installer.plan.roles import Role, load_roles
 from installer.preflight.check import Check
 from installer.site.load import load_site
 from installer.site.save import save_text
-from installer.wizard.draft import Draft, make_draft
+from installer.wizard.draft import Draft, edit_draft, make_draft
 from installer.wizard.keeping import Keeper
 from installer.wizard.launching import Launcher
 from installer.wizard.logs import LogReader
 from installer.wizard.planning import PlaceFinder, Planned, Planner, Wanted
 from installer.wizard.view import Applied, Continuing, Here, Running, View
 from installer.wizard.watching import Moment, Watcher
-from installer.wizard.wishes import Append, Request
+from installer.wizard.wishes import Append, Request, SetPassword
 
 RUNNING_EVERY_S: Final = 0.5
 
@@ -210,6 +210,22 @@ class Bench:
             draft = make_draft(kept.text, self.roles, kept.origins, kept.file) if kept is not None else draft
         self.keep(draft, self.page)
         return f"goes on from {path}"
+
+    def set_password(self, wish: SetPassword) -> str:
+        """Put the password's hash into the draft; the password itself goes no further. Raises RackstrapError."""
+        from installer.site.password import check_password, make_password_hash
+
+        wrong = check_password(wish.password)
+        if wrong is not None:
+            raise RackstrapError(wrong.message, wrong.hint)
+        if self.draft is None:
+            raise RackstrapError("there is no draft yet")
+        edits = [(("access", "password_hash"), make_password_hash(wish.password))]
+        draft, problems = edit_draft(self.draft, edits, self.roles)
+        if problems:
+            raise RackstrapError(problems[0].message, problems[0].hint)
+        self.keep(draft, self.page)
+        return "the password is set; only its hash is kept"
 
     def adopt(self, text: str) -> None:
         """Go on from this text, which has no file of its own here."""

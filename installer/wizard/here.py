@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -21,8 +20,6 @@ from installer.wizard.volumes import find_volumes
 LOOK_EVERY_S: Final = 2.0
 TOOL_TIMEOUT_S: Final = 5.0
 HOST_KEY: Final = Path("/etc/ssh/ssh_host_ed25519_key.pub")
-KEYBOARD_FILE: Final = Path("/etc/default/keyboard")
-LAYOUTS_FILE: Final = Path("/usr/share/X11/xkb/rules/base.lst")
 NOBODY: Final = Machine("", "", "", "", Cpu(), 0, Firmware(), (), ())
 Recording = dict[str, Any]
 
@@ -116,18 +113,6 @@ def find_fingerprint(path: Path = HOST_KEY) -> str:
     except (OSError, IndexError, ValueError):
         return ""
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
-
-
-def find_keyboard(path: Path = KEYBOARD_FILE) -> str:
-    """The console's layout as keyboard(5) has it; "" unknown."""
-    found = re.search(r'(?m)^\s*XKBLAYOUT="?([a-z]{2,12})', sysfs.read_text(path))
-    return found[1] if found else ""
-
-
-def find_keyboards(path: Path = LAYOUTS_FILE) -> tuple[str, ...]:
-    """Every layout that xkb-data knows; none where that is not installed."""
-    section = sysfs.read_text(path).partition("! layout")[2].partition("\n!")[0]
-    return tuple(re.findall(r"(?m)^\s+([a-z]{2,12})\s", section))
 
 
 def find_hostname() -> str:

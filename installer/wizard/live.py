@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from installer.model.problems import RackstrapError
+from installer.preflight.target import make_target
+from installer.preflight.watching import Watching
 from installer.serve.verbs import find_serving, start_serving
 from installer.wizard import bmcs, here, targets
 from installer.wizard.bench import Bench, Outside
 from installer.wizard.draft import Draft, make_new_draft
+from installer.wizard.keyboard import find_keyboard, find_keyboards, set_keyboard
 from installer.wizard.launching import Launcher, make_live_words
 from installer.wizard.planning import PlaceFinder
 from installer.wizard.view import Here, View
@@ -30,6 +34,7 @@ from installer.wizard.wishes import (
     SaveSite,
     SetKeyboard,
     SetNetwork,
+    SetPassword,
     StopApplying,
     Wish,
 )
@@ -53,16 +58,29 @@ class LiveDesk:
         self._is_new = self.bench.draft is None  # nothing was decided yet: the draft follows what the probe finds
         self._hostname: Final = here.find_hostname()
         self._fingerprint: Final = here.find_fingerprint()
-        self._keyboards: Final = here.find_keyboards()
+        self._keyboards: Final = find_keyboards()
+        self._watching: Final = Watching()
+        self._checks_at = 0.0
         self._outside = self._look_outside()
 
     def look(self, wants: frozenset[str]) -> View:
         if self._prober.number != self._prober_number:
             self._outside = self._look_outside()
-        return self.bench.look(self._outside, wants)
+        self._aim(wants)
+        checks, self._checks_at = self._watching.latest()
+        return self.bench.look(replace(self._outside, checks=checks, checks_at=self._checks_at), wants)
 
     def has_news(self) -> bool:
-        return self._prober.number != self._prober_number or self.bench.has_news()
+        is_moved = self._prober.number != self._prober_number or self._watching.latest()[1] != self._checks_at
+        return is_moved or self.bench.has_news()
+
+    def _aim(self, wants: frozenset[str]) -> None:
+        """Let preflight look at what the draft decides, while a page wants to know and nothing of ours answers DHCP there."""
+        site = self.bench.draft.site if self.bench.draft is not None else None
+        if "preflight" in wants and site is not None:
+            self._watching.aim(make_target(site, self._prober.machine, self._interface or ""))
+        elif "preflight" not in wants:
+            self._watching.aim(None)
 
     def find_page(self) -> str:
         return self.bench.page
@@ -89,11 +107,19 @@ class LiveDesk:
                 return bmcs.import_bmcs(self.bench.watcher, Path(wish.path).expanduser())
             case AddBmc():
                 return bmcs.add_bmc(self.bench.watcher, wish)
-            case SetNetwork() | ConfirmNetwork() | RenewDhcp() | CheckAgain() | SetKeyboard():
-                raise RackstrapError("this release cannot do that yet")
+            case SetPassword():
+                return self.bench.set_password(wish)
+            case CheckAgain():
+                self._watching.again()
+                return "looking again"
+            case SetKeyboard():
+                return set_keyboard(wish.layout, self._keyboards)
+            case SetNetwork() | ConfirmNetwork() | RenewDhcp():
+                return self._change_network(wish)
 
     def close(self) -> None:
         self._prober.close()
+        self._watching.close()
         self.bench.close()
 
     def _look_outside(self) -> Outside:
@@ -106,7 +132,7 @@ class LiveDesk:
                 machine=machine,
                 hostname=self._hostname,
                 ssh=here.render_ssh_lines(machine, self._fingerprint),
-                keyboard=here.find_keyboard(),
+                keyboard=find_keyboard(),
                 keyboards=self._keyboards,
                 volumes=volumes,
                 continuing=(*self.bench.find_continuing(), *targets.make_continuing(volumes)),
@@ -114,6 +140,9 @@ class LiveDesk:
                 boot_disks=here.find_boot_disks(machine),
             )
         )
+
+    def _change_network(self, wish: SetNetwork | ConfirmNetwork | RenewDhcp) -> str:
+        raise RackstrapError(f"{type(wish).__name__} cannot be done yet", "")
 
     def _launch(self, *more: str) -> str:
         return self.bench.launch(*more, *self._find_beside())

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from installer.lab import fleet_recordings
+from installer.lab.fleet import LOOKED
 from installer.model.problems import RackstrapError
 from installer.preflight.check import Check
 from installer.probe.parse import parse_recording
+from installer.serve.verbs import find_image_dir
 from installer.wizard import bmcs, targets
 from installer.wizard.bench import Bench, Outside
 from installer.wizard.draft import Draft, make_new_draft
@@ -35,10 +39,12 @@ from installer.wizard.wishes import (
     SaveSite,
     SetKeyboard,
     SetNetwork,
+    SetPassword,
     StopApplying,
     Wish,
 )
 
+TOUCH_EVERY_S: Final = 5.0
 SAYS: Final = "a rehearsal: recorded machines, nothing real is touched"
 SAYS_DEMO: Final = "a demo: recorded machines, a simulated rack; nothing real is touched"
 NO_REACH: Final = RackstrapError(
@@ -61,21 +67,29 @@ class RehearsalDesk:
     ) -> None:
         self._is_demo: Final = is_demo
         self._speed: Final = speed
-        self._recordings: Final = fleet_recordings.load_rack([str(path) for path in machines])
+        self._files: Final = tuple(str(path.absolute()) for path in machines)
+        self._recordings: Final = fleet_recordings.load_rack(self._files)
         self._temporary: Final = tempfile.mkdtemp(prefix="rackstrap-rehearsal-") if state is None else ""
         self._state: Final = (state or Path(self._temporary)).absolute()
         words = (sys.executable, "-m", "installer.lab.fleet_apply", "--speed", str(speed))
         launcher = Launcher(self._state, words, make_environment(roles_dirs))
-        self.bench: Final = Bench(self._state, launcher, PlaceFinder(self._state, self._state / "image", "ens1"), roles_dirs)
+        self.bench: Final = Bench(self._state, launcher, PlaceFinder(self._state, find_image_dir().absolute()), roles_dirs)
         self.bench.open(site)
         self._machine: Final = parse_recording(fleet_recordings.make_admin(self._recordings))
         if self.bench.draft is None:
             self.bench.set_draft(make_new_draft(self._machine, self.bench.roles))
-        if not is_demo:
+        self._fleet: subprocess.Popen[bytes] | None = None
+        self._touched_at = 0.0
+        if is_demo:
+            self._fleet = self._start_fleet()
+        else:
             self._discover_all()
         self._outside: Final = self._make_outside()
 
     def look(self, wants: frozenset[str]) -> View:
+        if self._is_demo and time.monotonic() > self._touched_at + TOUCH_EVERY_S:
+            (self._state / LOOKED).touch(mode=0o600)
+            self._touched_at = time.monotonic()
         return self.bench.look(self._outside, wants)
 
     def has_news(self) -> bool:
@@ -111,15 +125,29 @@ class RehearsalDesk:
                 return bmcs.import_bmcs(self.bench.watcher, Path(wish.path).expanduser())
             case AddBmc():
                 return bmcs.add_bmc(self.bench.watcher, wish)
+            case SetPassword():
+                return self.bench.set_password(wish)
             case CheckAgain():
                 return "nothing is checked in a rehearsal"
             case SetNetwork() | ConfirmNetwork() | RenewDhcp() | SetKeyboard():
                 return "in a rehearsal this machine stays as it is"
 
     def close(self) -> None:
+        is_at_work = self.bench.launcher.find_running() is not None
         self.bench.close()
-        if self._temporary and not self._is_demo:
+        if self._fleet is not None and self._temporary and not is_at_work:
+            self._fleet.terminate()
+            self._fleet.wait()
+        if self._temporary and not is_at_work:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _start_fleet(self) -> subprocess.Popen[bytes]:
+        """The simulated rack in a process of its own, which meets us in the store; one that runs already is left alone."""
+        words = [sys.executable, "-m", "installer.lab.fleet", *self._files, "--state", str(self._state)]
+        words += ["--speed", str(self._speed), *(["--temporary"] if self._temporary else [])]
+        (self._state / "run").mkdir(mode=0o700, exist_ok=True)
+        with (self._state / "run/fleet.log").open("ab") as log:
+            return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
 
     def _discover_all(self) -> None:
         """Every recorded machine that the journal does not know yet is discovered at once."""

@@ -14,12 +14,13 @@ import pytest
 
 from installer.wizard.guide import Guide
 from installer.wizard.plain import run_plain
-from installer.wizard.stages import PAGES
+from installer.wizard.stages import PAGES, STAGES
 from installer.wizard.wishes import AddBmc, CheckAgain, SaveSite
 from tests.plain_program import MINE
 from tests.wizard_views import ShelfDesk, make_view
 
 ROOT: Final = Path(__file__).parent.parent
+REAL_PAGES: Final = dict(PAGES)
 
 
 @pytest.fixture(autouse=True)
@@ -170,3 +171,14 @@ def test_news_come_by_themselves_one_line_a_second_and_a_dropped_line_ends_it() 
     child.expect(pexpect.EOF)
     child.close()
     assert (child.exitstatus, child.signalstatus) == (0, None)
+
+
+@pytest.mark.parametrize("stage", [stage.name for stage in STAGES])
+@pytest.mark.parametrize("is_hostile", [False, True])
+def test_every_stage_reads_as_plain_lines(stage: str, is_hostile: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in MINE:
+        monkeypatch.setitem(PAGES, name, REAL_PAGES[name])
+    desk = ShelfDesk(make_view(deploying=True, hostile=is_hostile), stage)
+    lines = play(desk, tmp_path, "?\nm\n=\nQ\n")
+    assert next(line for line in lines if line).endswith(" Site lab.")
+    assert lines.count("Nothing is lost: `rackstrap tui` goes on from here.") == 1

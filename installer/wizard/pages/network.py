@@ -63,7 +63,7 @@ def _make_ports(view: View) -> Table:
         Column("switch port", _fit(widths[4], 11, 16), drop=2, grow=True),
         Column("address", _fit(widths[5], 7, 15)),
     )
-    empty = "This machine has no network port that the kernel knows. Fit a card, or boot with its driver, and look here again."
+    empty = "No network port shows up. Fit a card whose driver this system has."
     return Table("ports", columns, tuple(rows), empty, marks=True, start=make_port_key(chosen[0]) if chosen else "")
 
 

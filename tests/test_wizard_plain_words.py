@@ -44,6 +44,7 @@ LETTERS = {"enter", "b", "w", "l"}
         ("/", Command("filter")),
         ("/leaf1 up", Command("filter", text="leaf1 up")),
         ("12", Command("open", numbers=(12,))),
+        ("1, 3-4", Command("open", numbers=(1, 3, 4))),
         ("0", Command("open", numbers=(0,))),
         ("b", Command("action", "b")),
         ("w 1-3,7", Command("action", "w", (1, 2, 3, 7))),
@@ -146,7 +147,7 @@ def test_words_below_a_page_and_behind_the_question_mark() -> None:
         "",
         "A number: choose, change that value.",
         "A letter and numbers, as w 1-3,7 or w all: w power.",
-        "Alone: c check again.",
+        "A letter, with a number where it matters: c check again.",
         "n next, B back, / filter, ? help, S save, Q quit, Enter what is new.",
     ]
     said = render_help(make_page(ENS1))

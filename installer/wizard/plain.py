@@ -155,7 +155,8 @@ class Plain:
         elif reply.ask is not None:
             self._ask(reply.ask, selection or Selection())
         elif self._told.is_of(self._guide.page):
-            self._line.write(render_changes(self._told, self._told.take(self._guide.page)))
+            changes = render_changes(self._told, self._told.take(self._guide.page))
+            self._line.write(changes if changes or reply.message else ["Done."])
         else:
             self._told = make_told(self._guide.page)
             self._say_page()

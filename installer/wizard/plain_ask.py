@@ -49,7 +49,7 @@ def refuse(message: str, hint: str = "") -> list[str]:
 
 
 def _make_introduction(field: Field, now: str) -> list[str]:
-    lines = wrap(f"{field.label}{'. ' if field.help else ''}{field.help}")
+    lines = wrap(f"{field.label}{': ' if field.help else ''}{field.help}")
     if len(field.choices) > AT_ONCE:
         lines += wrap(f"One of {len(field.choices)} values; type a part of one, and those that hold it are shown.", "  ")
     else:

@@ -9,6 +9,7 @@ from installer.wizard.page import Action, Fields, Page, Table
 from installer.wizard.plain_sheet import wrap
 
 _ALWAYS: Final = "n next, B back, / filter, ? help, S save, Q quit, Enter what is new."
+_CURSOR: Final = "What is said of a cursor or of Enter is done here by a row's number, of marked rows by several: 1-3,7."
 _OWN: Final = (
     ("Enter", "tells what changed since you were told; = prints the page again, M reads on"),
     ("n", "goes to the next page, B back; nothing is lost by either"),
@@ -31,6 +32,7 @@ def render_help(page: Page) -> list[str]:
         *(f"{_name(a)}: {a.help}" for a in page.actions if a.help),
         *(f"{key}: {does}." for key, does in _OWN),
     ]
+    lines += wrap(_CURSOR) if any(isinstance(part, Table) for part in page.parts) else []
     return [*lines, *(line for text in said for line in wrap(text, "  ", "    "))]
 
 
@@ -38,19 +40,20 @@ def _find_words(page: Page) -> Iterator[str]:
     """What the page's own numbers and letters do, a few words each."""
     marking = {part.name for part in page.parts if isinstance(part, Table) and part.marks}
     has_fields = any(isinstance(part, Fields) and part.rows for part in page.parts)
-    opening = [f"{_lower(a)}" for a in page.actions if a.key == "enter" and a.part]
+    opening = list(dict.fromkeys(_lower(a) for a in page.actions if a.key == "enter" and a.part))
     if opening or has_fields:
         yield f"A number: {', '.join([*opening, *(['change that value'] if has_fields else [])])}."
     lettered = [a for a in page.actions if a.key != "enter"]
     several = [a for a in lettered if a.part in marking]
     single = [a for a in lettered if a.part and a.part not in marking]
-    alone = [a for a in page.actions if not a.part]
+    rest = [a for a in page.actions if not a.part]
+    has_rows = any(isinstance(part, Table) for part in page.parts)
     if several:
         yield f"A letter and numbers, as {several[0].key} 1-3,7 or {several[0].key} all: {_list(several)}."
     if single:
         yield f"A letter and a number, as {single[0].key} 2: {_list(single)}."
-    if alone:
-        yield f"Alone: {_list(alone)}."
+    if rest:
+        yield f"A letter{', with a number where it matters' if has_rows else ''}: {_list(rest)}."
 
 
 def _list(actions: Sequence[Action]) -> str:

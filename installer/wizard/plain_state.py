@@ -58,10 +58,11 @@ def is_live(page: Page) -> bool:
 
 def render_page(told: Told, head: Sequence[str]) -> list[str]:
     """The whole page: title, question, the first rows of each part."""
-    lines = ["", *head, *wrap(told.sheet.question.text)]
+    lines = ["", *head, *wrap(told.sheet.question.text), ""]
     told.read.clear()
     for block in told.sheet.blocks:
-        lines += render_block(told, block)
+        said = render_block(told, block)
+        lines += said[1:] if said[:1] == [""] == lines[-1:] else said
     return lines
 
 

@@ -33,8 +33,9 @@ _WORDS: Final[dict[str, Name]] = {
     "quit": "quit",
 }
 _GIVEN_UP: Final = ("b", "m")  # to an action that has this letter
-_COMMAND: Final = re.compile(r"([a-z])\s*([\d\s,*-]*|\s+all)")
-_RANGE: Final = re.compile(r"(\d{1,6})(?:\s*-\s*(\d{1,6}))?")
+_COMMAND: Final = re.compile(r"([a-z])\s*([0-9\s,-]*|\*|\s+all)")
+_NUMBERS: Final = re.compile(r"[0-9][0-9\s,-]*")
+_RANGE: Final = re.compile(r"([0-9]{1,6})(?:\s*-\s*([0-9]{1,6}))?")
 _HOW: Final = "type ? for what can be typed here"
 
 
@@ -56,7 +57,7 @@ def parse_command(typed: str, letters: Collection[str], highest: int) -> Command
         return Command("filter", text=words[1:].strip())
     if words in _WORDS and not (words in _GIVEN_UP and words in letters):
         return Command(_WORDS[words])
-    if words.isascii() and words.isdigit():
+    if _NUMBERS.fullmatch(words):
         return _make_open(words, highest)
     found = _COMMAND.fullmatch(words)
     if not found or found[1] not in letters:

@@ -15,7 +15,7 @@ from installer.site.tree import Path
 from installer.wizard.draft import check_edit, find_value
 from installer.wizard.page import Action, Ask, Column, Edited, Field, Go, Outcome, Refused, Row, Selection, Table, Told
 from installer.wizard.section_fields import Entries, Leaf, find_leaves, find_parts, parse_typed, spell
-from installer.wizard.sections import find_problems, make_field, make_notes
+from installer.wizard.sections import find_mood, find_problems, make_field, make_notes
 from installer.wizard.view import View
 
 # What a new entry is asked for besides its required values, so that the site with it is whole.
@@ -51,11 +51,10 @@ def make_entries_table(view: View, entries: Entries) -> Table:
 def _make_row(view: View, entries: Entries, key: str | int) -> Row:
     value, _ = find_value(view.draft, (*entries.path, key))
     problems = find_problems(view.draft, (*entries.path, key))
-    is_wrong = any(problem.severity == "error" for problem in problems)
     given = value if isinstance(value, dict) else {}
     name = str(key + 1) if isinstance(key, int) else key
     cells = _make_network_cells(name, given) if entries.path == ("networks",) else (name, _say(given))
-    return Row(str(key), cells, make_notes(problems), "FAIL" if is_wrong else "warn" if problems else "")
+    return Row(str(key), cells, make_notes(problems), find_mood(problems))
 
 
 def _make_network_cells(name: str, given: Mapping[str, Value]) -> tuple[str, ...]:
@@ -187,8 +186,7 @@ def make_keys_table(view: View, leaf: Leaf) -> Table:
     rows = []
     for index, line in enumerate(lines):
         problems = find_problems(view.draft, (*leaf.path, index))
-        mood = "FAIL" if any(p.severity == "error" for p in problems) else "warn" if problems else ""
-        rows.append(Row(str(index), make_key_cells(spell(line)), make_notes(problems), mood))  # type: ignore[arg-type]
+        rows.append(Row(str(index), make_key_cells(spell(line)), make_notes(problems), find_mood(problems)))
     columns = (Column("type", 20), Column("ends in", 12, drop=1), Column("comment", 24, grow=True))
     empty = "No key yet: put one whole line of a .pub file into SSH keys above."
     return Table(leaf.name, columns, tuple(rows), empty, title=leaf.label)

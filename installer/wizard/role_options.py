@@ -10,7 +10,7 @@ from installer.plan.roles import Option, OptionType, Role
 from installer.site.spelled import find_written
 from installer.wizard.page import Action, Column, Go, Outcome, Row, Selection, Table, Told
 from installer.wizard.section_fields import Form, Leaf, make_label, show
-from installer.wizard.sections import find_leaf_value, find_problems, make_notes
+from installer.wizard.sections import find_leaf_value, find_mood, find_problems, make_notes
 from installer.wizard.view import View
 
 NAME: Final = "roles"
@@ -59,9 +59,8 @@ def make_roles_table(view: View) -> Table:
         values = [(leaf, *find_leaf_value(view.draft, leaf)) for leaf in make_option_leaves(view, name)]
         changed = [f"{leaf.path[-1]} {show(leaf, value)}" for leaf, value, origin in values if origin not in ("default", "")]
         problems = find_problems(view.draft, (NAME, name))
-        mood = "FAIL" if any(problem.severity == "error" for problem in problems) else "warn" if problems else ""
         told = ", ".join(changed) or (f"{len(values)} options, all default" if values else "no such role")
-        rows.append(Row(name, (name, told), make_notes(problems), mood))  # type: ignore[arg-type]
+        rows.append(Row(name, (name, told), make_notes(problems), find_mood(problems)))
     return Table(NAME, (Column("role", 16), Column("options", 40, grow=True)), tuple(rows), "No role here has options.")
 
 

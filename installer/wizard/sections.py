@@ -19,7 +19,21 @@ from installer.site.save import Edit
 from installer.site.spelled import find_written, spell_all_conduits
 from installer.site.tree import Path
 from installer.wizard.draft import Draft, check_edit, find_value
-from installer.wizard.page import Ask, Edited, Field, FieldRow, Fields, Go, Origin, Outcome, Refused, Selection, Told, Wished
+from installer.wizard.page import (
+    Ask,
+    Edited,
+    Field,
+    FieldRow,
+    Fields,
+    Go,
+    Mood,
+    Origin,
+    Outcome,
+    Refused,
+    Selection,
+    Told,
+    Wished,
+)
 from installer.wizard.renumber import find_renumber_edits
 from installer.wizard.section_fields import Entries, Leaf, find_parts, parse_typed, show, spell, spell_typed
 from installer.wizard.view import View
@@ -67,6 +81,11 @@ def find_problems(draft: Draft, path: Path) -> tuple[Problem, ...]:
     """What is wrong at this key path and below, errors first."""
     found = [problem for problem in draft.problems if problem.place.path[: len(path)] == path]
     return tuple(sorted(found, key=lambda problem: problem.severity != "error"))
+
+
+def find_mood(problems: Sequence[Problem]) -> Mood:
+    """The word for a row with these problems; "" where there are none."""
+    return "FAIL" if any(problem.severity == "error" for problem in problems) else "warn" if problems else ""
 
 
 def find_origin(draft: Draft, path: Path) -> Origin:

@@ -15,11 +15,11 @@ from installer.wizard.entries import (
 )
 from installer.wizard.erase import NAME as ERASE
 from installer.wizard.erase import make_erase_page
-from installer.wizard.page import Action, Go, Line, Lines, Mood, Outcome, Page, Part, Selection, Told
+from installer.wizard.page import Action, Go, Line, Lines, Outcome, Page, Part, Selection, Told
 from installer.wizard.role_options import NAME as ROLES
 from installer.wizard.role_options import make_option_leaves, make_roles_action, make_roles_table
 from installer.wizard.section_fields import Entries, Leaf, make_label
-from installer.wizard.sections import Section, find_problems, find_sections, is_asked, make_fields, set_leaf
+from installer.wizard.sections import Section, find_mood, find_problems, find_sections, is_asked, make_fields, set_leaf
 from installer.wizard.view import View
 
 _HELP = (
@@ -73,12 +73,8 @@ def _make_form(view: View, subject: str, title: str, about: str, given: tuple[Le
     top = subject.partition(".")[0]
     loose = [problem for problem in find_problems(view.draft, (top,)) if problem.place.path == (top,)] if top == subject else []
     if loose:
-        parts.insert(0, Lines("problems", tuple(Line(p.message, _mood(p.severity), "", (p.hint,)) for p in loose)))
+        parts.insert(0, Lines("problems", tuple(Line(p.message, find_mood((p,)), "", (p.hint,)) for p in loose)))
     return Page("section", title, about or f"What shall {title} be?", tuple(parts), tuple(actions), _HELP, subject)
-
-
-def _mood(severity: str) -> Mood:
-    return "FAIL" if severity == "error" else "warn"
 
 
 def _make_default_action(leaves: list[Leaf]) -> Action:

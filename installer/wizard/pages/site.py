@@ -13,7 +13,7 @@ from installer.wizard.page import Action, Column, Go, Line, Lines, Outcome, Page
 from installer.wizard.role_options import NAME as ROLES
 from installer.wizard.role_options import make_roles_table
 from installer.wizard.section_fields import Entries
-from installer.wizard.sections import Section, find_problems, find_sections, is_asked, make_notes, summarise
+from installer.wizard.sections import Section, find_mood, find_problems, find_sections, is_asked, make_notes, summarise
 from installer.wizard.view import View
 
 _NETWORKS = "networks"
@@ -50,14 +50,13 @@ def _is_shown(view: View, section: Section) -> bool:
 
 def _make_row(view: View, section: Section) -> Row:
     problems = [problem for key in section.keys for problem in find_problems(view.draft, (key,))]
-    is_wrong = any(problem.severity == "error" for problem in problems)
     text = summarise(view, section)
     if section.name == ERASE:
         text = say_erase(view)
     elif section.name == ROLES:
         changed = [row.key for row in make_roles_table(view).rows if "all default" not in row.cells[1]]
         text = f"options set for {', '.join(changed)}" if changed else "all options have their defaults"
-    return Row(section.name, (section.label, text), make_notes(problems), "FAIL" if is_wrong else "warn" if problems else "")
+    return Row(section.name, (section.label, text), make_notes(problems), find_mood(problems))
 
 
 def _open(_: View, chosen: Selection) -> Outcome:
@@ -75,7 +74,7 @@ def _make_line(problem: Problem) -> Line:
     where = f"line {problem.place.line}: " if problem.place.line else ""
     return Line(
         f"{where}{problem.message}",
-        "FAIL" if problem.severity == "error" else "warn",
+        find_mood((problem,)),
         "",
         (problem.hint,) if problem.hint else (),
     )

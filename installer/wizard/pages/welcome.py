@@ -1,0 +1,164 @@
+"""Welcome: what this machine is, how to reach it, what there is to go on from, and the keyboard."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from installer.model.problems import Problem
+from installer.wizard.draft import find_value
+from installer.wizard.page import (
+    Action,
+    Ask,
+    Column,
+    Edited,
+    Field,
+    Go,
+    Line,
+    Lines,
+    Outcome,
+    Page,
+    Part,
+    Row,
+    Selection,
+    Table,
+    Told,
+    Wished,
+)
+from installer.wizard.section_fields import Leaf, find_leaves
+from installer.wizard.sections import check_leaf, find_mood, find_sections
+from installer.wizard.view import View
+from installer.wizard.wishes import OpenSite, SetKeyboard
+
+_KINDS: Final = {"draft": "unfinished", "applied": "applied", "volume": "on a volume", "file": "file"}
+_MOST_PROBLEMS: Final = 100
+_HELP: Final = (
+    "You should see this machine's product, serial number and addresses, and how to reach it by SSH.",
+    "n goes on. Enter on a line under Go on from opens that site file; what you have here now is then put aside.",
+    "k changes the keyboard, here and on every node. l changes to plain lines: numbered questions, for screen",
+    "readers, slow lines and terminals that garble this one. Nothing is installed before the review screen.",
+)
+
+
+def make_welcome_page(view: View, subject: str) -> Page:
+    """The first page. Problems of the opened site file come first: they stop everything else."""
+    parts: list[Part] = [_make_machine_lines(view)]
+    actions = [
+        Action("k", "keyboard", _ask_keyboard, "", "Changes the keyboard layout, here and on every node."),
+        Action("l", "plain lines", lambda _, __: Go("plain"), "", "Goes on in plain lines; nothing typed is lost."),
+    ]
+    if view.draft.problems if view.draft.file else find_mood(view.draft.problems) == "FAIL":
+        parts.append(_make_problems_table(view))
+        actions.append(Action("enter", "open", _open_problem, "problems", "Opens the section that the problem is in."))
+    if view.here.continuing:
+        parts.append(_make_continuing_table(view))
+        actions.append(Action("enter", "go on", _continue, "continuing", "Opens that site file."))
+    question = "Shall we go on with this site?" if view.draft.file else "A new site: shall we begin?"
+    return Page("welcome", "Welcome", question, tuple(parts), tuple(actions), _HELP, subject)
+
+
+def _make_machine_lines(view: View) -> Lines:
+    here, machine = view.here, view.here.machine
+    product = " ".join(word for word in (machine.vendor, machine.product) if word) or "unknown product"
+    addresses = [f"{address} ({nic.name})" for nic in machine.nics for address in nic.addresses if not address.startswith("fe80")]
+    keyboard, _ = find_value(view.draft, ("keyboard",))
+    lines = [
+        Line(f"{product}, serial {machine.serial or 'unknown'}", "", "machine"),
+        Line(", ".join(addresses[:4]) or "none yet: the next page gives it one", "", "addresses"),
+        *(Line(text, "", "reach it" if at == 0 else "") for at, text in enumerate(here.ssh)),
+        Line(f"{here.keyboard or keyboard or 'us (not set)'}: press k to change it", "", "keyboard"),
+        Line("garbled screen, or a screen reader? press l for plain lines", "", "plain"),
+    ]
+    if here.rehearsal:
+        lines.insert(0, Line(f"{here.rehearsal}: nothing real is touched", "ok", "rehearsal"))
+    if view.running is not None:
+        words = {"discover": "machines are being discovered", "apply": "a deployment is running"}
+        lines.insert(
+            0, Line(f"{words[view.running.mode]} (process {view.running.pid}); the later screens show it", "wait", "running")
+        )
+    return Lines("machine", tuple(lines), f"This is {here.hostname or 'the admin node'}")
+
+
+def _make_continuing_table(view: View) -> Table:
+    columns = (Column("what", 11), Column("site file", 50, grow=True), Column("saved", 9, drop=1))
+    rows = tuple(
+        Row(f"{at}", (_KINDS.get(found.kind, found.kind), found.title, _say_age(view.now - found.at) if found.at else "-"))
+        for at, found in enumerate(view.here.continuing)
+    )
+    return Table("continuing", columns, rows, title="Go on from")
+
+
+def _say_age(seconds: float) -> str:
+    for size, word in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {word} ago"
+    return "just now"
+
+
+def _continue(view: View, chosen: Selection) -> Outcome:
+    found = dict(enumerate(view.here.continuing)).get(int(chosen.row) if chosen.row.isdecimal() else -1)
+    if found is None:
+        return Told("That is not there any more.")
+    if found.kind == "draft" and found.target == view.draft.file:
+        return Go("next")
+    return Wished((OpenSite(found.target),), f"Opened {found.title}.")
+
+
+def _make_problems_table(view: View) -> Table:
+    problems = view.draft.problems
+    rows = [_make_problem_row(at, problem) for at, problem in enumerate(problems[:_MOST_PROBLEMS])]
+    more = len(problems) - len(rows)
+    title = f"Problems of {view.draft.file or 'the site file'}{f' (and {more} more)' if more else ''}"
+    return Table("problems", (Column("where", 20, drop=1), Column("what is wrong", 50, grow=True)), tuple(rows), title=title)
+
+
+def _make_problem_row(at: int, problem: Problem) -> Row:
+    where = ".".join(map(str, problem.place.path)) or (f"line {problem.place.line}" if problem.place.line else "-")
+    return Row(str(at), (where, problem.message), (problem.hint,) if problem.hint else (), find_mood((problem,)))
+
+
+def _open_problem(view: View, chosen: Selection) -> Outcome:
+    at = int(chosen.row) if chosen.row.isdecimal() else -1
+    problem = view.draft.problems[at] if 0 <= at < len(view.draft.problems) else None
+    if problem is None:
+        return Told("That problem is gone.")
+    return find_page_of(problem) or Told(f"This has no form: write it right in the file, line {problem.place.line}.")
+
+
+def find_page_of(problem: Problem) -> Go | None:
+    """The page where the value that a problem is about can be changed; None where there is none."""
+    path = problem.place.path
+    if path[:1] == ("nodes",):
+        return Go("nodes")
+    for section in find_sections():
+        if path and path[0] in section.keys:
+            is_entry = section.name in ("networks", "conduits", "roles") and len(path) > 1
+            return Go("section", f"{section.name}.{path[1]}" if is_entry else section.name)
+    return None
+
+
+def _ask_keyboard(view: View, _: Selection) -> Outcome:
+    choices = tuple((layout, "") for layout in view.here.keyboards)
+    leaf = _find_keyboard_leaf()
+
+    def take(_: View, chosen: Selection) -> Outcome:
+        layout = chosen.text.strip()
+        if not layout:
+            return Told("The keyboard is as it was.")
+        return Edited(((leaf.path, layout),), f"The keyboard is {layout} now.", wishes=(SetKeyboard(layout),))
+
+    start = view.here.keyboard or "us"
+    field = Field(
+        "keyboard",
+        "Keyboard layout",
+        "choice" if choices else "text",
+        leaf.help,
+        choices,
+        lambda text: check_leaf(view, leaf, text),
+        start,
+    )
+    return Ask(field, take, ("It counts at once on this machine's console, and on every node that is installed.",))
+
+
+def _find_keyboard_leaf() -> Leaf:
+    general = find_sections()[0]
+    return next(leaf for leaf in find_leaves(list(general.parts)) if leaf.path == ("keyboard",))

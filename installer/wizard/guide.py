@@ -146,8 +146,9 @@ class Guide:
         return self._follow(wished.then, wished.says or "; ".join(text for text in told if text))
 
     def _follow(self, then: Go | None, message: str) -> Reply:
+        page = self.refresh()  # first: to go somewhere keeps the view's draft, which has to be the new one
         if then is None:
-            return Reply(self.refresh(), message=message)
+            return Reply(page, message=message)
         reply = self._go(then)
         return Reply(reply.page, message=message, is_over=reply.is_over, switch=reply.switch)
 

@@ -53,6 +53,8 @@ class Plain:
 
     def run(self) -> None:
         """Until it is over. Raises HungUpError."""
+        rehearsal = self._guide.view.here.rehearsal
+        self._line.write(wrap(f"{rehearsal[:1].upper()}{rehearsal[1:]}.") if rehearsal else [])
         self._say_page()
         while not self._is_over:
             try:
@@ -178,9 +180,8 @@ class Plain:
         site = view.draft.site
         stage = f" in {self._guide.stages[at - 1].name}," if self._guide.depth > 1 else ""
         head = f"{self._told.page.title},{stage} {at} of {of}."
-        lines = wrap(f"{head} Site {site.name}." if site is not None and site.name else head)
-        if view.here.rehearsal:
-            lines += wrap(f"{view.here.rehearsal[:1].upper()}{view.here.rehearsal[1:]}.")
+        named = f" Site {site.name}." if site is not None and site.name else ""
+        lines = wrap(f"{head}{named}{' Rehearsal.' if view.here.rehearsal else ''}")
         self._line.write([*render_page(self._told, lines), *render_keys(self._told.page)])
 
     def _do(self, work: Callable[[], _T], *, is_quiet: bool = False) -> _T:

@@ -20,6 +20,7 @@ from installer.probe.verbs import load_recording
 
 SHORTEST: Final = 6  # a shorter serial may be a part of many other words of a recording
 SMALL_SECTORS: Final = 2**24  # 8 GiB in sectors of 512 bytes
+PORTS: Final = 24  # of each switch that first NICs are plugged into
 LARGER: Final = 1000
 MORE_MEMORY: Final = 64
 Recording = dict[str, Any]
@@ -70,16 +71,14 @@ def make_grown(recording: Recording) -> Recording:
 
 
 def make_cabled(recording: Recording, number: int) -> Recording:
-    """The recording with a neighbour on every NIC that has a link: leaf1, leaf2 in turn, port 1/`number`."""
+    """The recording with a neighbour on every NIC that has a link: leaf1, leaf2 in turn, port 1/`number` and on."""
     names = [nic.name for nic in parse_recording(recording).nics if nic.has_link]
-    interfaces = [
-        {
-            "name": name,
-            "chassis": [{"id": [{"type": "local", "value": switch}], "name": [{"value": switch}]}],
-            "port": [{"id": [{"type": "local", "value": f"1/{number}"}], "descr": [{"value": f"1/{number}"}]}],
-        }
-        for name, switch in ((name, f"leaf{1 + index % 2}") for index, name in enumerate(names))
-    ]
+    interfaces = []
+    for index, name in enumerate(names):
+        switch, port = f"leaf{1 + index % 2}", f"1/{number + index // 2 * PORTS}"
+        chassis = {"id": [{"type": "local", "value": switch}], "name": [{"value": switch}]}
+        port_of = {"id": [{"type": "local", "value": port}], "descr": [{"value": port}]}
+        interfaces.append({"name": name, "chassis": [chassis], "port": [port_of]})
     out = json.dumps({"lldp": [{"interface": interfaces}]})
     answer = {"argv": ["lldpctl", "-f", "json0"], "exit": 0, "out": out}
     return {**recording, "commands": {**recording["commands"], "lldp": answer}}

@@ -233,6 +233,7 @@ class Bench:
 
     def close(self) -> None:
         self._planner.close()
+        self.launcher.close()
         self.watcher.close()
 
 

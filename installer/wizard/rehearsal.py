@@ -20,7 +20,7 @@ from installer.serve.verbs import find_image_dir
 from installer.wizard import bmcs, targets
 from installer.wizard.bench import Bench, Outside
 from installer.wizard.draft import Draft, make_new_draft
-from installer.wizard.launching import Launcher
+from installer.wizard.launching import Launcher, let_go
 from installer.wizard.live import make_environment
 from installer.wizard.planning import PlaceFinder
 from installer.wizard.view import Here, View
@@ -135,9 +135,11 @@ class RehearsalDesk:
     def close(self) -> None:
         is_at_work = self.bench.launcher.find_running() is not None
         self.bench.close()
-        if self._fleet is not None and self._temporary and not is_at_work:
-            self._fleet.terminate()
-            self._fleet.wait()
+        if self._fleet is not None:
+            if self._temporary and not is_at_work:
+                self._fleet.terminate()
+                self._fleet.wait()
+            let_go(self._fleet)
         if self._temporary and not is_at_work:
             shutil.rmtree(self._temporary, ignore_errors=True)
 

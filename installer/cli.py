@@ -22,6 +22,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "schema": ("installer.site.verbs", "print the site file's JSON Schema"),
     "plan": ("installer.engine.plan_verbs", "print what would be done, and to which disks"),
     "roles": ("installer.engine.plan_verbs", "list roles and what they need"),
+    "preflight": ("installer.preflight.verbs", "look at links, DHCP, addresses, DNS, time and MTU before anything starts"),
+    "network": ("installer.network.verbs", "show and set this machine's own network, which goes back unless confirmed"),
     "apply": ("installer.engine.verbs", "carry a site file out, or go on with it"),
     "status": ("installer.engine.verbs", "show nodes, what runs and what waits"),
     "node": ("installer.engine.node_verbs", "look at nodes and act on them"),

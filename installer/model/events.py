@@ -15,6 +15,9 @@ class Happened(StrEnum):
     SITE_APPLIED = "site_applied"  # sha256, name
     SERVICE_STARTED = "service_started"  # name, digest (of its configuration)
     SERVICE_STOPPED = "service_stopped"  # name, reason
+    NETWORK_SET = "network_set"  # address, link, within (seconds): this machine's own network was changed
+    NETWORK_CONFIRMED = "network_confirmed"  # what (address and link, in words): it is kept
+    NETWORK_REVERTED = "network_reverted"  # what, reason: it went back
     BMC_IMPORTED = "bmc_imported"  # address, serial, user, secret (a file's path, never its content), uefi
     BMC_FOUND = "bmc_found"  # address: answers IPMI, no credentials known yet
 

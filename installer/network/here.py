@@ -14,7 +14,7 @@ from installer.probe.sysfs import read_devices
 
 def find_nics_here(named: Sequence[str] = ()) -> tuple[Nic, ...]:
     """Every NIC that is hardware, and of what is not (a container's) those that the site names: who does that means it."""
-    from installer.preflight.interface import find_interface_now, find_mac
+    from installer.preflight.interface import find_interface_now, find_mac, find_name
 
     told = read_addresses()
     commands: dict[str, Any] = {
@@ -23,10 +23,11 @@ def find_nics_here(named: Sequence[str] = ()) -> tuple[Nic, ...]:
     }
     nics = parse_nics({"commands": commands, "net": read_devices([])["net"], "addresses": told["addresses"]})
     addresses = parse_addresses(told["addresses"])
-    virtual = []
-    for name in named:
+    virtual: list[Nic] = []
+    for entry in named:
+        name = entry if ":" not in entry else find_name(entry.lower())
         now = find_interface_now(name)
-        if now is None or any(name in (nic.name, nic.mac) for nic in nics):
+        if now is None or any(nic.name == name or nic.mac == entry.lower() for nic in (*nics, *virtual)):
             continue
         speed = now.speed_mbps or None
         virtual.append(Nic(name, find_mac(name), now.driver, speed, now.has_link, addresses=addresses.get(name, ())))

@@ -20,6 +20,7 @@ _IFF_UP: Final = 0x1
 _IFF_RUNNING: Final = 0x40
 _ETHTOOL_GSET: Final = 1
 _ETHTOOL_GDRVINFO: Final = 3
+BUILT: Final = ("bonding", "bridge", "802.1Q VLAN Support")  # what is built of other interfaces
 _NO_SPEED: Final = (0, 0xFFFF, 0xFFFFFFFF)
 
 
@@ -61,6 +62,12 @@ def find_own_macs() -> frozenset[str]:
 def find_mac(name: str) -> str:
     """The MAC that the interface uses now; "" where it has none."""
     return next((entry["addr"].lower() for entry in _entries(name, netifaces.AF_LINK)), "")
+
+
+def find_name(mac: str) -> str:
+    """The first interface that uses this MAC now; "" for none. A bond is not meant by the MAC that it has from a member."""
+    names = (name for name in netifaces.interfaces() if find_mac(name) == mac)
+    return next((name for name in names if (now := find_interface_now(name)) and now.driver not in BUILT), "")
 
 
 def has_address(name: str, address: Address) -> bool:

@@ -47,12 +47,14 @@ def _find_words(page: Page) -> Iterator[str]:
     several = [a for a in lettered if a.part in marking]
     single = [a for a in lettered if a.part and a.part not in marking]
     rest = [a for a in page.actions if not a.part]
-    has_rows = any(isinstance(part, Table) for part in page.parts)
     if several:
         yield f"A letter and numbers, as {several[0].key} 1-3,7 or {several[0].key} all: {_list(several)}."
     if single:
         yield f"A letter and a number, as {single[0].key} 2: {_list(single)}."
-    if rest:
+    if rest and marking:
+        yield f"A letter, with numbers where they matter, as {rest[0].key} 1-3,7 or {rest[0].key} all: {_list(rest)}."
+    elif rest:
+        has_rows = any(isinstance(part, Table) for part in page.parts)
         yield f"A letter{', with a number where it matters' if has_rows else ''}: {_list(rest)}."
 
 

@@ -147,8 +147,7 @@ def test_words_below_a_page_and_behind_the_question_mark() -> None:
         "",
         "A number: choose, change that value.",
         "A letter and numbers, as w 1-3,7 or w all: w power.",
-        "A letter, with numbers where they matter, as c 1-3,7 or c all: c check",
-        "  again.",
+        "A letter, with numbers where they matter, as c 1-3,7 or c all: c check again.",
         "n next, B back, / filter, ? help, S save, Q quit, Enter what is new.",
     ]
     said = render_help(make_page(ENS1))

@@ -37,6 +37,7 @@ GOOD = {
     "bond_mode": ["active-backup", "802.3ad"],
     "user": ["root", "_apt"],
     "unit": ["ssh.service", "getty@tty1.service"],
+    "keyboard": ["us", "latam"],
     "timezone": ["UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Etc/GMT+5"],
 }
 # What each file format could take for the end of a value, or the start of something else.

@@ -96,6 +96,8 @@ def _render_shared(environment: Environment, site: Site, role: Role, accounts: S
         NodeFile("/etc/systemd/timesyncd.conf.d/rackstrap.conf", render("timesyncd.conf.j2", ntp=ntp)),
         NodeFile("/etc/tmpfiles.d/rackstrap-timezone.conf", render("timezone.conf.j2", timezone=timezone)),
     ]
+    if site.keyboard:
+        files.append(NodeFile("/etc/default/keyboard", render("keyboard.j2", keyboard=site.keyboard)))
     return (*files, *_render_accounts(render, accounts))
 
 

@@ -141,5 +141,6 @@ GRAMMARS: Final[Mapping[str, Callable[[str], str]]] = {
     "user": _pattern(r"[a-z_][a-z0-9_-]{0,31}"),
     "unit": _pattern(r"[A-Za-z0-9_.@-]{1,200}\.(?:service|socket|timer|target|mount|path)"),
     "timezone": _pattern(r"[A-Za-z][A-Za-z0-9_+-]{0,30}(?:/[A-Za-z][A-Za-z0-9_+-]{0,30}){0,2}"),
+    "keyboard": _pattern(r"[a-z]{2,12}"),
     "interface_pattern": _pattern(r"[A-Za-z0-9._*?-]{1,15}"),
 }

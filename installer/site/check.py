@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from installer.model.facts import Machine
 from installer.model.problems import Problem
 from installer.plan.roles import Role
 from installer.site.check_access import check_access
 from installer.site.check_addresses import check_addresses
+from installer.site.check_admin import check_admin
 from installer.site.check_disks import check_disks
 from installer.site.check_machines import check_machines
 from installer.site.check_names import check_names
@@ -19,6 +21,10 @@ from installer.site.check_services import check_services
 from installer.site.findings import Findings, sort_problems
 from installer.site.load import LoadedSite
 from installer.site.tree import Path
+
+_CHECKS: Final = (
+    check_names, check_access, check_admin, check_networks, check_addresses, check_services, check_disks, check_nodes,
+)  # fmt: skip
 
 
 def check_site(
@@ -37,7 +43,7 @@ def check_site(
     if site is None:
         return loaded.problems
     findings = Findings(loaded.document)
-    for check in (check_names, check_access, check_networks, check_addresses, check_services, check_disks, check_nodes):
+    for check in _CHECKS:
         check(site, findings)
     if roles is not None:
         check_roles(site, roles, findings)

@@ -186,7 +186,7 @@ def _format_number(value: Any) -> Any:
 
 
 InteractiveWord = Literal[
-    "access", "admin", "networks", "conduits", "services", "discovery", "erase", "nodes", "roles", "timezone"
+    "access", "admin", "networks", "conduits", "services", "discovery", "erase", "nodes", "roles", "timezone", "keyboard"
 ]
 
 

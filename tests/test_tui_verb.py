@@ -71,3 +71,14 @@ def test_the_command_line_loads_no_user_interface() -> None:
     program += "{'textual', 'rich', 'pydantic', 'sqlalchemy'}))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_plain_mode_reads_a_script(tmp_path: Path) -> None:
+    machine = str(MACHINES / "uefi-nvme.json")
+    done = run_tui("--plain", "--machine", machine, "--state", str(tmp_path / "state"), typed="n\nn\nQ\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("A rehearsal: recorded machines, nothing real is touched.\n\nWelcome, 1 of 9.")
+    again = run_tui("--plain", "--machine", machine, "--state", str(tmp_path / "state"), typed="")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "\nDisks, 3 of 9." in again.stdout
+    assert again.stdout.endswith("Enter what is new.\n> ")

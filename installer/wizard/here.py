@@ -7,10 +7,13 @@ import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from installer.model.facts import Cpu, Firmware, Machine
+from installer.network.change import read_network
+from installer.network.state import NetworkState
 from installer.probe import FORMAT, sysfs
 from installer.probe.commands import run_command
 from installer.probe.parse import parse_recording
@@ -31,8 +34,10 @@ class Prober:
     and health may take seconds.
     """
 
-    def __init__(self, record: Callable[[], Recording] | None = None) -> None:
+    def __init__(self, state: Path, record: Callable[[], Recording] | None = None) -> None:
+        self._state: Final = state
         self.machine = NOBODY
+        self.network = NetworkState()
         self.volumes: tuple[Volume, ...] = ()
         self.number = 0
         self.is_whole = False  # the disks have been read too
@@ -40,6 +45,7 @@ class Prober:
         self._end: Final = threading.Event()
         self._thread: Final = threading.Thread(target=self._run, name="prober", daemon=True)
         self._take(make_first_recording())
+        self.look_at_network()
         self._thread.start()
 
     def close(self) -> None:
@@ -56,6 +62,7 @@ class Prober:
                 self.is_whole = True
                 self._set_volumes(find_volumes())
             self._take(make_quick_recording(whole))
+            self.look_at_network()
             self._end.wait(LOOK_EVERY_S)
 
     def _take(self, recording: Recording) -> None:
@@ -65,6 +72,14 @@ class Prober:
             return
         if machine != self.machine:
             self.machine = machine
+            self.number += 1
+
+    def look_at_network(self) -> None:
+        """Read what is kept about this machine's own network: a few small files."""
+        found = read_network(self._state)
+        network = replace(found, confirm_by=float(round(found.confirm_by)))
+        if network != self.network:
+            self.network = network
             self.number += 1
 
     def _set_volumes(self, volumes: tuple[Volume, ...]) -> None:

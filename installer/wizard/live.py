@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from installer.model.problems import RackstrapError
+from installer.network.change import confirm_network, renew_dhcp, set_network
 from installer.preflight.target import make_target
 from installer.preflight.watching import Watching
 from installer.serve.verbs import find_serving, start_serving
@@ -53,7 +54,7 @@ class LiveDesk:
         launcher = Launcher(self._state, words, make_environment(roles_dirs))
         self.bench: Final = Bench(self._state, launcher, PlaceFinder(self._state, self._image, interface or ""), roles_dirs)
         self.bench.open(site)
-        self._prober: Final = here.Prober()
+        self._prober: Final = here.Prober(self._state)
         self._prober_number = -1
         self._is_new = self.bench.draft is None  # nothing was decided yet: the draft follows what the probe finds
         self._hostname: Final = here.find_hostname()
@@ -138,11 +139,26 @@ class LiveDesk:
                 continuing=(*self.bench.find_continuing(), *targets.make_continuing(volumes)),
                 state_dir=str(self._state),
                 boot_disks=here.find_boot_disks(machine),
+                confirm_by=self._prober.network.confirm_by,
+                methods=self._prober.network.methods,
             )
         )
 
     def _change_network(self, wish: SetNetwork | ConfirmNetwork | RenewDhcp) -> str:
-        raise RackstrapError(f"{type(wish).__name__} cannot be done yet", "")
+        """Each answers at once; what was set goes back by itself unless it is confirmed."""
+        site = self.bench.draft.site if self.bench.draft is not None else None
+        try:
+            match wish:
+                case SetNetwork() if site is not None:
+                    return set_network(site, self._prober.machine, self._state)
+                case SetNetwork():
+                    raise RackstrapError("the site file has errors: it names no address yet", "correct them first")
+                case ConfirmNetwork():
+                    return confirm_network(self._state)
+                case RenewDhcp():
+                    return renew_dhcp(wish.nic)
+        finally:
+            self._prober.look_at_network()
 
     def _launch(self, *more: str) -> str:
         return self.bench.launch(*more, *self._find_beside())

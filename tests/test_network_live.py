@@ -72,8 +72,8 @@ class Bench:
         path.write_text(SITE.format(admin=admin, network=network, address=address))
         return str(path)
 
-    def set(self, *words: str, admin: str, network: str = "", within_s: float = 60) -> None:
-        done = self.rackstrap("network", "set", self.site(admin, network), "--confirm-within", str(within_s), *words)
+    def change(self, admin: str, network: str = "", within_s: float = 60) -> None:
+        done = self.rackstrap("network", "set", self.site(admin, network), "--confirm-within", str(within_s))
         assert done.returncode == 0, done.stderr
 
     def show(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def test_what_is_confirmed_stays_and_what_is_not_goes_back_to_it(bench: Bench) -> None:
-    bench.set(admin="nics: [e0]")
+    bench.change(admin="nics: [e0]")
     wait_for(bench.reaches, "the admin address")
     shown = bench.show()
     assert shown["methods"] == {"e0": "static"}
@@ -154,7 +154,7 @@ def test_what_is_confirmed_stays_and_what_is_not_goes_back_to_it(bench: Bench) -
     assert (again.returncode, again.stderr.splitlines()[0]) == (2, "rackstrap: nothing waits to be confirmed")
 
     # A kernel without bonding or VLANs makes neither of the two, but networkd takes every word of the files.
-    bench.set(admin="nics: [e0, e1], bond_mode: 802.3ad, vlan: 100", network=", mtu: 1400", within_s=2.5)
+    bench.change(admin="nics: [e0, e1], bond_mode: 802.3ad, vlan: 100", network=", mtu: 1400", within_s=2.5)
     wait_for(lambda: bench.addresses("e0") == [] and not bench.reaches(), "the address to leave e0")
     said = (bench.folder / "networkd.log").read_text()
     assert [line for line in said.splitlines() if "Unknown" in line or "nvalid" in line or "parse" in line] == []
@@ -182,7 +182,7 @@ def test_dhcp_is_asked_and_renewed(bench: Bench) -> None:
     with subprocess.Popen(argv) as server:
         try:
             wait_for(log.exists, "the DHCP server")
-            bench.set(admin="nics: ['52:54:00:aa:00:01'], method: dhcp")
+            bench.change(admin="nics: ['52:54:00:aa:00:01'], method: dhcp")
             wait_for(lambda: bench.addresses("e1") == [f"{ADMIN}/24"], "a lease")
             assert bench.show()["methods"] == {"e1": "dhcp"}
             given = log.read_text().count("DHCPACK")

@@ -15,12 +15,15 @@ from installer.engine.outlets import Outlet
 from installer.model.events import Event, Happened
 from installer.model.facts import Machine
 from installer.model.plan import AdminPlace
-from installer.model.problems import Problem
+from installer.model.problems import Problem, RackstrapError
 from installer.model.site import Site
 from installer.plan.roles import Role, load_roles
 from installer.site.tree import Document
 
 UNKNOWN_PIN: Final = "0" * 64
+LOOK_FOR_S: Final = 2.8
+# The checks without which nothing is started, and what a failure of each is called.
+STOPS: Final = {"link": "no link", "dhcp": "another DHCP server", "address": "duplicate address"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,9 @@ def run_preparations(
 ) -> tuple[AdminPlace, Callable[[], object]]:
     """Refuse what cannot be served, then keep the site and serve. Returns the place, and what to call to keep it served.
 
-    Raises RackstrapError before anything is started when ports are taken or a foreign DHCP server answers.
+    Raises RackstrapError before anything is started when ports are taken, and for what `look_around` refuses.
     """
-    from installer.preflight.segment import check_dhcp, check_ports
+    from installer.preflight.segment import check_ports
     from installer.serve.interface import find_interface
     from installer.serve.place import make_place
     from installer.serve.verbs import find_serving, start_serving, stop_serving
@@ -81,8 +84,7 @@ def run_preparations(
         stop_serving(state)
     if not find_serving(state):
         check_ports(site.admin.address)
-        if site.services.dhcp == "own":
-            check_dhcp(interface, site.admin.address)
+        look_around(site, interface, outlet)
     save_text(state / "site.yaml", found.document.text)
     applied = Event(
         Happened.SITE_APPLIED, "admin", {"sha256": sha256(found.document.text.encode()).hexdigest(), "name": site.name}
@@ -91,6 +93,24 @@ def run_preparations(
     journal.refresh()
     start_serving(state, image, interface)
     return place, lambda: start_serving(state, image, interface)
+
+
+def look_around(site: Site, interface: str, outlet: Outlet) -> None:
+    """The checks of `rackstrap preflight`, once, within LOOK_FOR_S: what is no reason to stop is told.
+
+    Raises RackstrapError when there is no link, another DHCP server answers, or another machine has the admin address.
+    """
+    from installer.preflight.run import run_checks
+    from installer.preflight.target import make_target_of
+    from installer.preflight.verbs import render_checks
+
+    checks = run_checks(make_target_of(site, (), interface), LOOK_FOR_S)
+    stops = [check for check in checks if check.state == "FAIL" and check.name in STOPS]
+    if stops:
+        found = "; ".join(f"{STOPS[check.name]}: {check.found}" for check in stops)
+        raise RackstrapError(found, stops[0].remedy, exit_code=1)
+    for line in render_checks([check for check in checks if check.state != "ok"]):
+        outlet.tell(line)
 
 
 def find_new_bmcs(events: Sequence[Event], journal: Journal) -> list[Event]:

@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from installer.model.problems import RackstrapError
 from installer.model.site import Address
+from installer.preflight.interface import has_address
 
 # What is served, and over what (RFC 1700's names in the refusal's text).
 PORTS: Final[tuple[tuple[Literal["tcp", "udp"], int, str], ...]] = (
@@ -48,7 +49,7 @@ class PortHolder:
 
 @dataclass(frozen=True, slots=True)
 class DhcpServer:
-    """A DHCP server that offered an address."""
+    """A DHCP server that answers. `offered`: the address that it would give, "" where it only told its options."""
 
     address: str
     mac: str
@@ -60,17 +61,6 @@ def check_ports(address: Address) -> None:
     holders = find_port_holders(address)
     if holders:
         raise RackstrapError("; ".join(map(str, holders)), "stop these programs, or serve from another machine", exit_code=1)
-
-
-def check_dhcp(interface: str, own: Address) -> None:
-    """Raise RackstrapError naming a DHCP server that answers on the interface. Asks for PROBE_FOR_S at most."""
-    server = find_dhcp_server(interface, own)
-    if server is not None:
-        raise RackstrapError(
-            f"a DHCP server at {server.address} (MAC {server.mac}) already answers on {interface}: it offered {server.offered}",
-            "stop it, or write  services: {dhcp: proxy}  or  {dhcp: external}",
-            exit_code=1,
-        )
 
 
 def find_port_holders(address: Address) -> list[PortHolder]:
@@ -129,17 +119,24 @@ def find_socket_owners(inodes: set[str]) -> dict[str, tuple[int, str]]:
 
 
 def find_dhcp_server(interface: str, own: Address, probe_for_s: float = PROBE_FOR_S) -> DhcpServer | None:
-    """The first DHCP server other than `own` that answers a DISCOVER (RFC 2131) on the interface. Needs root."""
+    """The first DHCP server other than `own` that answers on the interface (RFC 2131). Needs root; raises RackstrapError.
+
+    Asked by DISCOVER, and where the interface has `own`, by INFORM as well: many servers ping an address for up to 3 s before
+    they offer it, but tell their options at once.
+    """
     transaction = random.getrandbits(32)
     with _open_packets(interface) as packets:
         mac = packets.getsockname()[4]
-        request = make_discover(mac, transaction)
+        requests = [make_discover(mac, transaction)]
+        if isinstance(own, IPv4Address) and has_address(interface, own):
+            requests.append(make_inform(mac, transaction, own))
         started_at = time.monotonic()
         sends_at = [started_at, started_at + probe_for_s / 3]
         while (now := time.monotonic()) < started_at + probe_for_s:
             if sends_at and now >= sends_at[0]:
                 sends_at.pop(0)
-                packets.sendto(request, (interface, _ETH_P_IP, 0, 0, b"\xff" * 6))
+                for request in requests:
+                    packets.sendto(request, (interface, _ETH_P_IP, 0, 0, b"\xff" * 6))
             if not select.select([packets], [], [], 0.05)[0]:
                 continue
             content, (_, _, kind, _, source) = packets.recvfrom(2048)
@@ -163,15 +160,27 @@ def _open_packets(interface: str) -> socket.socket:
 
 def make_discover(mac: bytes, transaction: int) -> bytes:
     """A DHCPDISCOVER that asks for a broadcast answer, as an IPv4 packet from 0.0.0.0:68 to 255.255.255.255:67."""
-    head = struct.pack("!BBBBIHH16x16s192x", 1, 1, 6, 0, transaction, 0, 0x8000, mac)
-    body = head + _MAGIC + b"\x35\x01\x01" + b"\x37\x02\x01\x36" + b"\xff"
+    return _make_request(mac, transaction, 1, bytes(4), 0x8000)
+
+
+def make_inform(mac: bytes, transaction: int, own: IPv4Address) -> bytes:
+    """A DHCPINFORM of a machine that has the address `own`: it takes no lease, and the answer comes to that address."""
+    return _make_request(mac, transaction, 8, own.packed, 0)
+
+
+def _make_request(mac: bytes, transaction: int, kind: int, own: bytes, flags: int) -> bytes:
+    head = struct.pack("!BBBBIHH4s12x16s192x", 1, 1, 6, 0, transaction, 0, flags, own, mac)
+    body = head + _MAGIC + bytes([0x35, 1, kind]) + b"\x37\x02\x01\x36" + b"\xff"
     udp = struct.pack("!HHHH", 68, 67, 8 + len(body), 0) + body  # checksum 0: none (RFC 768)
-    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes(4), b"\xff" * 4)
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, own, b"\xff" * 4)
     return ip[:10] + struct.pack("!H", _checksum(ip)) + ip[12:] + udp
 
 
 def parse_offer(packet: bytes, transaction: int, source: bytes) -> DhcpServer | None:
-    """The server behind an IPv4 packet that is a DHCPOFFER of this transaction; None for anything else."""
+    """The server behind an IPv4 packet that answers this transaction: an OFFER, or an ACK that gives no address (to an INFORM).
+
+    None for anything else.
+    """
     start = (packet[0] & 15) * 4 if packet else 0
     if len(packet) < start + 8 + 240 or packet[9] != 17 or packet[start : start + 4] != b"\x00\x43\x00\x44":
         return None
@@ -180,10 +189,11 @@ def parse_offer(packet: bytes, transaction: int, source: bytes) -> DhcpServer | 
         return None
     options = parse_options(message[240:])
     server = options.get(54, b"")
-    if options.get(53) != b"\x02":
+    offered = IPv4Address(message[16:20])
+    if options.get(53) not in (b"\x02", b"\x05") or (options[53] == b"\x05" and int(offered) != 0):
         return None
     address = IPv4Address(server) if len(server) == 4 else IPv4Address(packet[12:16])
-    return DhcpServer(str(address), source[:6].hex(":"), str(IPv4Address(message[16:20])))
+    return DhcpServer(str(address), source[:6].hex(":"), str(offered) if int(offered) else "")
 
 
 def parse_options(raw: bytes) -> dict[int, bytes]:

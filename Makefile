@@ -17,7 +17,7 @@ help:
 	@echo "make test        every test: quick ones first, then real boots"
 	@echo "make quick       lint, types and unit tests only; make rack: real boots only"
 	@echo "make prove       the whole matrix of real boots, resumable"
-	@echo "make bench NAME=install|discover|plan|engine|image|demo"
+	@echo "make bench NAME=install|discover|plan|engine|image|demo|tui"
 	@echo "make recordings  record the machines in tests/machines anew"
 	@echo "make pictures    draw the README's pictures of the terminal UI anew, in docs/screens"
 	@echo "make clean       remove all that was built"
@@ -58,7 +58,8 @@ test: quick rack
 prove: image
 	$(VENV)/bin/python -m tests.rack.prove
 
-bench: image
+# The terminal UI is measured without an image.
+bench: $(if $(filter tui,$(NAME)),setup,image)
 	$(VENV)/bin/python -m tests.bench $(NAME)
 
 recordings: image

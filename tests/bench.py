@@ -22,6 +22,7 @@ BENCHES: Final = {
     "engine": "tests.bench_engine",
     "image": "tests.bench_image",
     "demo": "tests.bench_demo",
+    "tui": "tests.bench_tui",
 }
 
 

@@ -10,12 +10,12 @@ from installer.model.problems import Place, Problem
 from installer.model.site import Value
 from installer.site.defaults import CONDUITS, NETWORKS
 from installer.site.save import REMOVED, Removed
-from installer.site.spelled import find_written
+from installer.site.spelled import find_default, find_written
 from installer.site.tree import Path
 from installer.wizard.draft import check_edit, find_value
 from installer.wizard.page import Action, Ask, Column, Edited, Field, Go, Outcome, Refused, Row, Selection, Table, Told
 from installer.wizard.section_fields import Entries, Leaf, find_leaves, find_parts, parse_typed, spell
-from installer.wizard.sections import find_mood, find_problems, make_field, make_notes
+from installer.wizard.sections import find_entry_keys, find_mood, find_problems, make_field, make_notes
 from installer.wizard.view import View
 
 # What a new entry is asked for besides its required values, so that the site with it is whole.
@@ -24,14 +24,6 @@ _NETWORK_COLUMNS: Final = (
     Column("network", 9), Column("subnet", 18), Column("VLAN", 4, right=True), Column("router", 15, drop=2),
     Column("conduit", 7, drop=1), Column("ranges", 18, drop=3, grow=True),
 )  # fmt: skip
-
-
-def find_entry_keys(view: View, entries: Entries) -> tuple[str | int, ...]:
-    """The names, or positions, of the entries in force."""
-    value, _ = find_value(view.draft, entries.path)
-    if isinstance(value, dict):
-        return tuple(value)
-    return tuple(range(len(value))) if isinstance(value, list) else ()
 
 
 def find_entry_leaves(entries: Entries, key: str | int) -> tuple[Leaf, ...]:
@@ -43,15 +35,16 @@ def find_entry_leaves(entries: Entries, key: str | int) -> tuple[Leaf, ...]:
 def make_entries_table(view: View, entries: Entries) -> Table:
     """The entries, each with what is wrong with it. Networks have columns of their own; others say their values in a line."""
     name = ".".join(map(str, entries.path))
-    rows = [_make_row(view, entries, key) for key in find_entry_keys(view, entries)]
+    rows = [_make_row(view, entries, key) for key in find_entry_keys(view.draft, entries)]
     columns = _NETWORK_COLUMNS if entries.path == ("networks",) else (Column("name", 12), Column("values", 40, grow=True))
     return Table(name, columns, tuple(rows), f"There are no {entries.label.lower()}: press a to add one.", title=entries.label)
 
 
 def _make_row(view: View, entries: Entries, key: str | int) -> Row:
-    value, _ = find_value(view.draft, (*entries.path, key))
-    problems = find_problems(view.draft, (*entries.path, key))
-    given = value if isinstance(value, dict) else {}
+    path = (*entries.path, key)
+    found = (find_default(view.draft.loaded, path), find_value(view.draft, path)[0])
+    given = {name: value for values in found if isinstance(values, dict) for name, value in values.items()}
+    problems = find_problems(view.draft, path)
     name = str(key + 1) if isinstance(key, int) else key
     cells = _make_network_cells(name, given) if entries.path == ("networks",) else (name, _say(given))
     return Row(str(key), cells, make_notes(problems), find_mood(problems))
@@ -95,7 +88,7 @@ def make_entry_actions(entries: Entries) -> tuple[Action, ...]:
 
 def add_entry(view: View, entries: Entries) -> Outcome:
     """Ask for the new entry's name, then for what it needs."""
-    keys = find_entry_keys(view, entries)
+    keys = find_entry_keys(view.draft, entries)
     if entries.is_list:
         return _ask_needs(view, entries, len(keys), _find_needs(entries, len(keys)), {})
 
@@ -169,7 +162,7 @@ def _finish(view: View, entries: Entries, key: str | int, given: Mapping[Path, o
 def remove_entry(view: View, entries: Entries, row: str) -> Outcome:
     """Take an entry out, unless the site has it in any case."""
     key: str | int = int(row) if entries.is_list and row.isdecimal() else row
-    if key not in find_entry_keys(view, entries):
+    if key not in find_entry_keys(view.draft, entries):
         return Told("There is nothing to remove.")
     if entries.path == ("networks",) and key == "admin":
         return Refused("the admin network cannot be removed: machines boot from it", "open it and change its values")

@@ -23,7 +23,8 @@ from installer.wizard.page import Kind
 
 Form = Literal["text", "whole", "number", "flag", "list", "keys", "secret", "yaml"]
 LONGEST: Final = 4096  # characters that a typed value may have; an RSA key of 16384 bits takes 2,800
-_WORDS: Final = {"dns": "DNS", "ntp": "NTP", "dhcp": "DHCP", "vlan": "VLAN", "mtu": "MTU", "bmc": "BMC", "ssh": "SSH"}
+_CAPITALS: Final = frozenset({"dns", "ntp", "dhcp", "vlan", "mtu", "bmc", "ssh", "wwn", "gb", "mac", "uuid"})
+_WORDS: Final = {**{word: word.upper() for word in _CAPITALS}, "timezone": "time zone", "nics": "network cards"}
 _YES: Final = {"yes": True, "true": True, "no": False, "false": False}
 _KINDS: Final[dict[Form, Kind]] = {
     "text": "text", "whole": "number", "number": "number", "flag": "flag", "list": "list", "keys": "keys", "secret": "secret",
@@ -40,7 +41,7 @@ class Leaf:
     label: str
     help: str = ""
     choices: tuple[Value, ...] = ()
-    default: Value = None  # where the site's own defaults do not tell it: options of roles
+    default: Value = None  # of its key; the site's own default, as a network's, comes first
     is_required: bool = False
 
     @property
@@ -75,7 +76,8 @@ def find_parts(info: FieldInfo, path: Path) -> list[Leaf | Entries]:
     names = _find_names(kind)
     if names:
         return [Leaf((*path, name), "text", make_label((*path, name)), help_text) for name in names]
-    return [Leaf(path, _find_form(kind, str(path[-1])), make_label(path), help_text, _choices(kind), None, info.is_required())]
+    default = None if info.is_required() else info.get_default()
+    return [Leaf(path, _find_form(kind, str(path[-1])), make_label(path), help_text, _choices(kind), default, info.is_required())]
 
 
 def strip_annotation(kind: Any) -> Any:

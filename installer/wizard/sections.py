@@ -16,7 +16,7 @@ from installer.model.site import Value
 from installer.site.document import SiteDocument
 from installer.site.password import check_password
 from installer.site.save import Edit
-from installer.site.spelled import find_written, spell_all_conduits
+from installer.site.spelled import find_default, find_written, spell_all_conduits
 from installer.site.tree import Path
 from installer.wizard.draft import Draft, check_edit, find_value
 from installer.wizard.page import (
@@ -86,6 +86,16 @@ def find_problems(draft: Draft, path: Path) -> tuple[Problem, ...]:
 def find_mood(problems: Sequence[Problem]) -> Mood:
     """The word for a row with these problems; "" where there are none."""
     return "FAIL" if any(problem.severity == "error" for problem in problems) else "warn" if problems else ""
+
+
+def find_entry_keys(draft: Draft, entries: Entries) -> tuple[str | int, ...]:
+    """The names, or positions, of the entries in force: those that are there by default, then those of the file."""
+    _, written = find_written(draft.loaded.document, entries.path)
+    if entries.is_list:
+        return tuple(range(len(written))) if isinstance(written, list) else ()
+    default = find_default(draft.loaded, entries.path)
+    names = [*(default if isinstance(default, dict) else ()), *(written if isinstance(written, dict) else ())]
+    return tuple(dict.fromkeys(names))
 
 
 def find_origin(draft: Draft, path: Path) -> Origin:
@@ -213,15 +223,17 @@ def make_notes(problems: Sequence[Problem], most: int = 2) -> tuple[str, ...]:
 
 
 def summarise(view: View, section: Section) -> str:
-    """A section in one line: what is not left to its default, else what the defaults are."""
+    """A section in one line: what it needs, what was given, and the choices of a short one."""
     words = []
     for part in section.parts:
         if isinstance(part, Entries):
-            value, _ = find_value(view.draft, part.path)
-            words.append(f"{len(value)}" if isinstance(value, dict | list) else "none")
-            words += list(value)[:6] if isinstance(value, dict) else []
+            keys = find_entry_keys(view.draft, part)
+            words += [str(len(keys))] if part.is_list else [*map(str, keys[:6]), *(["…"] if len(keys) > 6 else [])]
         else:
             value, origin = find_leaf_value(view.draft, part)
-            if origin not in ("default", "") or part.choices or part.form == "secret" or section.name == GENERAL:
-                words.append(f"{part.label.lower() if part.form != 'secret' else 'password'} {show(part, value)}")
+            is_told = part.is_required or origin in ("file", "typed", "discovered") or part.form in ("secret", "keys")
+            is_plain = value is not None and (section.name == GENERAL or (part.choices and len(section.parts) < 5))
+            if is_told or is_plain:
+                label = part.label if part.label[:2].isupper() else part.label[:1].lower() + part.label[1:]
+                words.append(f"{'password' if part.form == 'secret' else label} {show(part, value)}")
     return ", ".join(words) or "defaults"

@@ -46,7 +46,7 @@ def make_section_page(view: View, subject: str, model: type[BaseModel] = SiteDoc
     key: str | int = int(entry) if entries and entries.is_list and entry.isdecimal() and len(entry) < 7 else entry
     if entries is None or find_value(view.draft, (*entries.path, key))[0] is None:
         return _make_missing_page(subject)
-    title = f"{entries.label} {key + 1 if isinstance(key, int) else key}"
+    title = f"{entries.label.removesuffix('s')} {key + 1 if isinstance(key, int) else key}"
     return _make_form(view, subject, title, entries.help, find_entry_leaves(entries, key))
 
 

@@ -38,7 +38,8 @@ def make_site_page(view: View, subject: str, model: type[BaseModel] = SiteDocume
             if isinstance(entries, Entries):
                 parts.append(make_entries_table(view, entries))
                 actions += make_entry_actions(entries)
-    loose = _find_loose(view, {key for section in find_sections(model) for key in section.keys})
+    networks = {row.key for part in parts if isinstance(part, Table) and part.name == _NETWORKS for row in part.rows}
+    loose = _find_loose(view, {key for section in find_sections(model) for key in section.keys}, networks)
     if loose:
         parts.insert(0, Lines("problems", tuple(_make_line(problem) for problem in loose[:5]), "The file itself"))
     return Page("site", "Site", "What is this site, and which networks has it?", tuple(parts), tuple(actions), _HELP, subject)
@@ -63,11 +64,15 @@ def _open(_: View, chosen: Selection) -> Outcome:
     return Go("section", chosen.row) if chosen.row else Told("There is nothing to open.")
 
 
-def _find_loose(view: View, known: set[str]) -> list[Problem]:
-    """Problems that belong to no section: YAML that cannot be read, keys that nothing knows."""
-    return [
-        problem for problem in view.draft.problems if not problem.place.path or problem.place.path[0] not in known | _ELSEWHERE
-    ]
+def _find_loose(view: View, known: set[str], networks: set[str]) -> list[Problem]:
+    """Problems that belong to no row: YAML that cannot be read, keys that nothing knows, networks that are no mapping."""
+
+    def has_row(path: tuple[str | int, ...]) -> bool:
+        if path[:1] == (_NETWORKS,):
+            return len(path) > 1 and path[1] in networks
+        return bool(path) and path[0] in known | _ELSEWHERE
+
+    return [problem for problem in view.draft.problems if not has_row(problem.place.path)]
 
 
 def _make_line(problem: Problem) -> Line:

@@ -1,0 +1,76 @@
+"""The one thread beside the UI's: everything that can take time happens there, a job after the other."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from installer.model.problems import RackstrapError
+from installer.wizard.guide import Guide, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A reply with what the frame needs to know of the guide at that moment."""
+
+    reply: Reply
+    position: tuple[int, int]
+    depth: int
+    site: str
+    failed: str = ""
+
+
+class Crew:
+    """Runs jobs on the guide. `tell` is called in the worker's thread with a job's end: it has to hand that over."""
+
+    def __init__(self, tell: Callable[[Callable[[], None]], object]) -> None:
+        self._pool: Final = ThreadPoolExecutor(1, "guide")
+        self._tell = tell
+        self.waiting = 0
+
+    def submit(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Do the job, then call `then` with its result in the UI's thread. A job returns its errors: it does not raise."""
+        self.waiting += 1
+
+        def run() -> None:
+            result = job()
+
+            def end() -> None:
+                self.waiting -= 1
+                then(result)
+
+            self._tell(end)
+
+        self._pool.submit(run)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def see(guide: Guide, do: Callable[[], Reply]) -> Seen:
+    """Do it and look. A page or an action that fails is told and logged: the work goes on without it."""
+    try:
+        reply, failed = do(), ""
+    except RackstrapError as error:
+        reply, failed = Reply(guide.page, message=error.message, hint=error.hint, is_refused=True), ""
+    except Exception as error:  # noqa: BLE001 -- whatever a page does, the console must stay
+        log_failure(guide)
+        failed = f"this page failed: {type(error).__name__}: {error}"
+        reply = Reply(guide.page, message=failed, hint="the work goes on; Esc goes back", is_refused=True)
+    site = guide.view.draft.site
+    return Seen(reply, guide.position, guide.depth, f"{site.name}  {site.domain}" if site is not None else "", failed)
+
+
+def log_failure(guide: Guide) -> None:
+    """Keep the traceback where `rackstrap` keeps its logs; where that cannot be, the message on the screen has to do."""
+    run = Path(guide.view.here.state_dir or "/nonexistent") / "run"
+    try:
+        run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (run / "tui.log").open("a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+    except OSError:
+        return

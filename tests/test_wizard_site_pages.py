@@ -282,8 +282,13 @@ def test_a_network_is_added_by_name_with_what_it_needs() -> None:
     assert ask.asks.check("storage") is not None
     assert ask.asks.check("\x00") is not None
     outcome = ask.then(view, Selection(text="backup"))
+    assert isinstance(outcome, Ask)
+    overlap = outcome.asks.check("192.168.125.0/24")
+    assert overlap is not None
+    assert overlap.message == "backup (192.168.125.0/24) overlaps storage (192.168.125.0/24)"
     while isinstance(outcome, Ask):
         assert outcome.asks.check("\x07") is not None
+        assert outcome.asks.name != "networks.backup.vlan" or outcome.asks.check("500") is not None
         outcome = outcome.then(view, Selection(text=answers.pop(outcome.asks.name)))
     assert answers == {}
     assert isinstance(outcome, Edited)
@@ -373,7 +378,7 @@ def test_a_value_is_taken_out_so_that_its_default_is_in_force_again() -> None:
 def test_erase_is_changed_only_by_who_read_what_it_means() -> None:
     view = view_of()
     page = make_section_page(view, "erase")
-    assert [row.cells[0] for row in find_table(page, "erase").rows] == ["now", "", ""]
+    assert [row.cells[2] for row in find_table(page, "erase").rows] == ["in force", "", ""]
     ask = press(page, view, "enter", "blank", "erase")
     assert isinstance(ask, Ask)
     assert "install on every disk that looks" in " ".join(ask.says)

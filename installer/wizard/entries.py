@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from installer.model.problems import Place, Problem
 from installer.model.site import Value
@@ -17,6 +17,8 @@ from installer.wizard.page import Action, Ask, Column, Edited, Field, Go, Outcom
 from installer.wizard.section_fields import Entries, Leaf, find_leaves, find_parts, parse_typed, spell
 from installer.wizard.sections import find_entry_keys, find_mood, find_problems, make_field, make_notes
 from installer.wizard.view import View
+
+Given = Mapping[Path, object]  # values of a new entry by key path
 
 # What a new entry is asked for besides its required values, so that the site with it is whole.
 _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {"networks": ("subnet", "conduit", "vlan")}
@@ -36,7 +38,7 @@ def make_entries_table(view: View, entries: Entries) -> Table:
     """The entries, each with what is wrong with it. Networks have columns of their own; others say their values in a line."""
     name = ".".join(map(str, entries.path))
     rows = [_make_row(view, entries, key) for key in find_entry_keys(view.draft, entries)]
-    columns = _NETWORK_COLUMNS if entries.path == ("networks",) else (Column("name", 12), Column("values", 40, grow=True))
+    columns = _NETWORK_COLUMNS if entries.path == ("networks",) else (Column("name", 12), Column("", 40, grow=True))
     return Table(name, columns, tuple(rows), f"There are no {entries.label.lower()}: press a to add one.", title=entries.label)
 
 
@@ -115,24 +117,35 @@ def _find_needs(entries: Entries, key: str | int) -> tuple[Leaf, ...]:
     return tuple(leaf for leaf in find_entry_leaves(entries, key) if leaf.is_required or leaf.path[-1] in wanted)
 
 
-def _ask_needs(view: View, entries: Entries, key: str | int, needs: Sequence[Leaf], given: Mapping[Path, object]) -> Outcome:
+def _ask_needs(view: View, entries: Entries, key: str | int, needs: Sequence[Leaf], given: Given) -> Outcome:
     """Ask for the first need, then for the others; then the entry is made in one edit."""
     if not needs:
-        return _finish(view, entries, key, given)
+        subject = ".".join(map(str, (*entries.path, key)))
+        return Edited(_make_entry(entries, key, given), f"{entries.label}: {key} is added.", then=Go("section", subject))
     leaf = needs[0]
 
     def check(text: str) -> Problem | None:
-        value = parse_typed(leaf, text)
-        return value if isinstance(value, Problem) else None
+        return _check_need(view, entries, key, needs, given, text)
 
     def take(now: View, chosen: Selection) -> Outcome:
-        value = parse_typed(leaf, chosen.text)
-        if isinstance(value, Problem):
-            return Refused(value.message, value.hint)
-        return _ask_needs(now, entries, key, needs[1:], {**given, leaf.path: value})
+        problem = _check_need(now, entries, key, needs, given, chosen.text)
+        if problem is not None:
+            return Refused(problem.message, problem.hint)
+        return _ask_needs(now, entries, key, needs[1:], {**given, leaf.path: parse_typed(leaf, chosen.text)})
 
     start = _find_start(entries, key, leaf)
     return Ask(replace(make_field(view, leaf), check=check, start=start), take, (f"New in {entries.label.lower()}: {key}",))
+
+
+def _check_need(view: View, entries: Entries, key: str | int, needs: Sequence[Leaf], given: Given, text: str) -> Problem | None:
+    """What is wrong with this answer; with the last one, what is wrong with the whole entry."""
+    leaf = needs[0]
+    value = parse_typed(leaf, text)
+    if isinstance(value, Problem):
+        return value
+    problems = check_edit(view.draft, _make_entry(entries, key, {**given, leaf.path: value}), view.roles)
+    near = [problem for problem in problems if problem.place.path[: len(leaf.path)] == leaf.path]
+    return next(iter(near or (problems if len(needs) == 1 else ())), None)
 
 
 def _find_start(entries: Entries, key: str | int, leaf: Leaf) -> str:
@@ -141,22 +154,17 @@ def _find_start(entries: Entries, key: str | int, leaf: Leaf) -> str:
     return spell(getattr(default, str(leaf.path[-1]), None)) if default else ""
 
 
-def _finish(view: View, entries: Entries, key: str | int, given: Mapping[Path, object]) -> Outcome:
-    """One edit that sets the whole entry; parts of it are built up as nested mappings."""
-    entry: dict[str, object] = {}
+def _make_entry(entries: Entries, key: str | int, given: Given) -> tuple[tuple[Path, object], ...]:
+    """One edit that sets the whole entry, from the values by key path."""
+    entry: dict[str, Any] = {}
     start = len(entries.path) + 1
     for path, value in given.items():
         inner = entry
         for part in path[start:-1]:
-            inner = inner.setdefault(str(part), {})  # type: ignore[assignment]
+            inner = inner.setdefault(str(part), {})
         if not isinstance(value, Removed):
             inner[str(path[-1])] = value
-    edits = (((*entries.path, key), entry),)
-    problems = check_edit(view.draft, edits, view.roles)
-    if problems:
-        return Refused(problems[0].message, problems[0].hint)
-    subject = ".".join(map(str, (*entries.path, key)))
-    return Edited(edits, f"{entries.label}: {key} is added.", then=Go("section", subject))
+    return (((*entries.path, key), entry),)
 
 
 def remove_entry(view: View, entries: Entries, row: str) -> Outcome:

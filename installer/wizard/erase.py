@@ -55,11 +55,16 @@ def make_erase_page(view: View) -> Page:
     problems = find_problems(view.draft, (NAME,))
     rows = tuple(
         Row(
-            word, ("now" if word == now else "", word, means), make_notes(problems) if word == now else (), offered=word != "list"
+            word,
+            (word, means, "in force" if word == now else ""),
+            make_notes(problems) if word == now else (),
+            "",
+            word != "list",
         )
         for word, means in _MEANS.items()
     )
-    table = Table(NAME, (Column("", 3), Column("erase", 5), Column("what it means", 66, grow=True)), rows, start=now)
+    columns = (Column("erase", 6), Column("", 62, grow=True), Column("", 8, drop=1))
+    table = Table(NAME, columns, rows, start=now)
     note = Line("A list of machines and disks is written into the file by hand: see its example.")
     action = Action("enter", "choose", choose_erase, NAME, "Asks before anything changes.")
     help_text = ("This decides only what the file consents to. Disks with data are erased only by consent for each.",)

@@ -61,7 +61,7 @@ def make_roles_table(view: View) -> Table:
         problems = find_problems(view.draft, (NAME, name))
         told = ", ".join(changed) or (f"{len(values)} options, all default" if values else "no such role")
         rows.append(Row(name, (name, told), make_notes(problems), find_mood(problems)))
-    return Table(NAME, (Column("role", 16), Column("options", 40, grow=True)), tuple(rows), "No role here has options.")
+    return Table(NAME, (Column("role", 16), Column("", 40, grow=True)), tuple(rows), "No role here has options.")
 
 
 def make_roles_action() -> Action:

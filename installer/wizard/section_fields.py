@@ -193,7 +193,7 @@ def show(leaf: Leaf, value: Value) -> str:
 
 def spell_typed(leaf: Leaf, value: Value) -> str:
     """The text that, typed, gives this value; "" for a secret, for keys (each is typed anew), and for nothing."""
-    if value is None or leaf.form in ("secret", "keys"):
+    if value is None or value in ([], {}) or leaf.form in ("secret", "keys"):
         return ""
     if isinstance(value, list) and leaf.form != "yaml":
         return ", ".join(spell(item) for item in value)

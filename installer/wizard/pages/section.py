@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import BaseModel
 
 from installer.site.document import SiteDocument
@@ -27,6 +29,15 @@ _HELP = (
     "Enter changes the value under the cursor. What is wrong with it stands below it.",
     "d takes a value out, so that its default is in force again. Esc goes back; nothing typed is lost.",
 )
+_QUESTIONS: Final = {
+    "general": "What is this site called, and how are its consoles set?",
+    "access": "Who may log in, to the admin node and to every node, as root?",
+    "admin": "What shall the admin node be?",
+    "networks": "Which networks has this site?",
+    "conduits": "Which network cards carry which networks?",
+    "services": "Who gives addresses, names and time?",
+    "discovery": "How are machines found and let in?",
+}
 
 
 def make_section_page(view: View, subject: str, model: type[BaseModel] = SiteDocument) -> Page:
@@ -41,13 +52,13 @@ def make_section_page(view: View, subject: str, model: type[BaseModel] = SiteDoc
         return _make_missing_page(subject)
     parts = _find_asked(view, section)
     if not entry:
-        return _make_form(view, subject, section.label, section.help, parts)
+        return _make_form(view, subject, section.label, _QUESTIONS.get(name, ""), parts)
     entries = next((part for part in parts if isinstance(part, Entries)), None)
     key: str | int = int(entry) if entries and entries.is_list and entry.isdecimal() and len(entry) < 7 else entry
     if entries is None or find_value(view.draft, (*entries.path, key))[0] is None:
         return _make_missing_page(subject)
     title = f"{entries.label.removesuffix('s')} {key + 1 if isinstance(key, int) else key}"
-    return _make_form(view, subject, title, entries.help, find_entry_leaves(entries, key))
+    return _make_form(view, subject, title, "", find_entry_leaves(entries, key))
 
 
 def _find_asked(view: View, section: Section) -> tuple[Leaf | Entries, ...]:
@@ -74,7 +85,9 @@ def _make_form(view: View, subject: str, title: str, about: str, given: tuple[Le
     loose = [problem for problem in find_problems(view.draft, (top,)) if problem.place.path == (top,)] if top == subject else []
     if loose:
         parts.insert(0, Lines("problems", tuple(Line(p.message, find_mood((p,)), "", (p.hint,)) for p in loose)))
-    return Page("section", title, about or f"What shall {title} be?", tuple(parts), tuple(actions), _HELP, subject)
+    return Page(
+        "section", title, about or f"What shall {title[:1].lower()}{title[1:]} be?", tuple(parts), tuple(actions), _HELP, subject
+    )
 
 
 def _make_default_action(leaves: list[Leaf]) -> Action:

@@ -30,7 +30,7 @@ def make_site_page(view: View, subject: str, model: type[BaseModel] = SiteDocume
     """Sections first, then networks. Only what the file's `interactive` names, if it names any, and what is wrong."""
     sections = [section for section in find_sections(model) if section.name not in _ELSEWHERE and _is_shown(view, section)]
     rows = tuple(_make_row(view, section) for section in sections if section.name != _NETWORKS)
-    columns = (Column("section", 10), Column("what it is now", 60, grow=True))
+    columns = (Column("section", 10), Column("", 60, grow=True))
     parts: list[Part] = [Table("sections", columns, rows, "The site file leaves no section to be asked.")]
     actions = [Action("enter", "open", _open, "sections", "Opens the section under the cursor.")]
     for section in sections:

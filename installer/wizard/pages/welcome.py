@@ -108,7 +108,7 @@ def _make_problems_table(view: View) -> Table:
     rows = [_make_problem_row(at, problem) for at, problem in enumerate(problems[:_MOST_PROBLEMS])]
     more = len(problems) - len(rows)
     title = f"Problems of {view.draft.file or 'the site file'}{f' (and {more} more)' if more else ''}"
-    return Table("problems", (Column("where", 20, drop=1), Column("what is wrong", 50, grow=True)), tuple(rows), title=title)
+    return Table("problems", (Column("where", 20, drop=1), Column("", 50, grow=True)), tuple(rows), title=title)
 
 
 def _make_problem_row(at: int, problem: Problem) -> Row:

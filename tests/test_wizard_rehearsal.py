@@ -201,6 +201,7 @@ def test_a_deployment_outlives_the_one_who_started_it(tmp_path: Path) -> None:
         view = desk.look(frozenset())
         assert "simulated" in view.here.rehearsal
         assert "has begun" in desk.carry_out(Discover())
+        assert desk.carry_out(Discover()) == "machines are being discovered already"
         assert (state / LOOKED).exists()
         view = look_until(desk, lambda view: len(view.machines) == 12, frozenset())
         assert view.running is not None

@@ -104,11 +104,11 @@ def find_marks(machine: Machine) -> set[str]:
 
 
 def make_other(word: str, name: str) -> str:
-    """A word of the same form: its last four digits are others. A MAC keeps its maker's part."""
-    digits = f"{int(sha256(f'{name}/{word}'.encode()).hexdigest(), 16) % 10000:04d}"
+    """A word of the same form: its last digits are others. A MAC keeps its maker's half."""
+    digits = f"{int(sha256(f'{name}/{word}'.encode()).hexdigest(), 16) % 10**6:06d}"
     if word.count(":") == 5:
-        return f"{word[:12]}{digits[:2]}:{digits[2:]}"
-    return word[:-4] + digits
+        return f"{word[:9]}{digits[:2]}:{digits[2:4]}:{digits[4:]}"
+    return word[:-4] + digits[2:]
 
 
 def make_spellings(old: str, new: str) -> dict[str, str]:

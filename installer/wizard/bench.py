@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from installer.engine.lock import Mode
 from installer.engine.prepare import find_role_dirs
 from installer.model.events import Event, Happened
 from installer.model.problems import Problem, RackstrapError
@@ -117,7 +118,7 @@ class Bench:
             applied = Applied(planned.applied_text, planned.applied_files)
         return View(
             draft=self.draft,
-            here=outside.here,
+            here=replace(outside.here, continuing=(*self.find_continuing(), *outside.here.continuing)),
             machines=moment.machines,
             ledger=moment.ledger,
             status=moment.status,
@@ -185,13 +186,25 @@ class Bench:
         self.watcher.append(Event(Happened.ASKED, wish.host, {**wish.asked, "request": uuid.uuid4().hex}))
         return "asked; the answer appears here"
 
-    def launch(self, *more: str) -> str:
-        """Start the apply process on the draft. Raises RackstrapError with what to correct first."""
+    def launch(self, mode: Mode) -> str:
+        """Start the apply process on the draft. Raises RackstrapError with what to correct first.
+
+        One that discovers is ended for it, unless it discovers by this very draft already.
+        """
         wrong = self.problems()
         if self.draft is None or self.draft.site is None or wrong:
             message = f"{wrong[0].place}: {wrong[0].message}" if wrong else "the site file cannot be read"
             raise RackstrapError(message, wrong[0].hint if wrong else "")
-        pid = self.launcher.start(self.draft.text, *more)
+        running = self.launcher.find_running()
+        if running is not None and running.mode == "apply":
+            raise RackstrapError(f"process {running.pid} is applying a site already", "stop it first, or wait for its end")
+        if running is not None and mode == "discover":
+            if self.launcher.find_wanted() == self.draft.text:
+                return "machines are being discovered already"
+            self.launcher.stop()
+        folder = Path(self.draft.file).absolute().parent if self.draft.file else Path.cwd()
+        words = ("--beside", str(folder), *(("--discover",) if mode == "discover" else ()))
+        pid = self.launcher.start(self.draft.text, *words)
         return f"process {pid} has begun; it goes on when this terminal is closed"
 
     def save_site(self, path: Path) -> str:

@@ -28,10 +28,10 @@ Recording = dict[str, Any]
 
 
 class Prober:
-    """`machine` and `volumes` are the last that was seen; `number` grows when one of them has changed.
+    """`machine`, `volumes` and `network` are the last that was seen; `number` grows when one of them has changed.
 
-    NICs are read every two seconds; disks once, and again when the kernel tells of another, because reading superblocks
-    and health may take seconds.
+    NICs are read every two seconds. Disks are read by a second thread, once, and again when the kernel tells of another,
+    because superblocks and health may take seconds, and for ever on a disk that dies.
     """
 
     def __init__(self, state: Path, record: Callable[[], Recording] | None = None) -> None:
@@ -40,29 +40,43 @@ class Prober:
         self.network = NetworkState()
         self.volumes: tuple[Volume, ...] = ()
         self.number = 0
-        self.is_whole = False  # the disks have been read too
         self._record: Final = record or make_whole_recording
+        self._recording: Recording = make_first_recording()
+        self._changing: Final = threading.Lock()
         self._end: Final = threading.Event()
-        self._thread: Final = threading.Thread(target=self._run, name="prober", daemon=True)
-        self._take(make_first_recording())
+        self._again: Final = threading.Event()
+        self._take(self._recording)
         self.look_at_network()
-        self._thread.start()
+        for run in (self._run_links, self._run_disks):
+            threading.Thread(target=run, name="prober", daemon=True).start()
 
     def close(self) -> None:
-        """Tell the thread to end; one that waits for a disk is not waited for."""
+        """Tell the threads to end; one that waits for a disk is not waited for."""
         self._end.set()
 
-    def _run(self) -> None:
-        whole: Recording = {}
-        blocks: list[str] = []
+    def look_again(self) -> None:
+        """Read disks and volumes once more: one of them was written to."""
+        self._again.set()
+
+    def _run_links(self) -> None:
+        while not self._end.is_set():
+            base = self._recording
+            quick = make_quick_recording(base)
+            if base is self._recording:  # else the disks were read meanwhile
+                self._take(quick)
+            self.look_at_network()
+            self._end.wait(LOOK_EVERY_S)
+
+    def _run_disks(self) -> None:
+        known: list[str] | None = None
         while not self._end.is_set():
             names = sysfs.list_block_names()
-            if not whole or names != blocks:
-                whole, blocks = self._record(), names
-                self.is_whole = True
+            if names != known or self._again.is_set():
+                self._again.clear()
+                known = names
                 self._set_volumes(find_volumes())
-            self._take(make_quick_recording(whole))
-            self.look_at_network()
+                self._recording = self._record()
+                self._take(self._recording)
             self._end.wait(LOOK_EVERY_S)
 
     def _take(self, recording: Recording) -> None:
@@ -70,22 +84,25 @@ class Prober:
             machine = parse_recording(recording)
         except ValueError:  # a device vanished half-way: the next look tells
             return
-        if machine != self.machine:
-            self.machine = machine
-            self.number += 1
+        with self._changing:
+            if machine != self.machine:
+                self.machine = machine
+                self.number += 1
 
     def look_at_network(self) -> None:
         """Read what is kept about this machine's own network: a few small files."""
         found = read_network(self._state)
         network = replace(found, confirm_by=float(round(found.confirm_by)))
-        if network != self.network:
-            self.network = network
-            self.number += 1
+        with self._changing:
+            if network != self.network:
+                self.network = network
+                self.number += 1
 
     def _set_volumes(self, volumes: tuple[Volume, ...]) -> None:
-        if volumes != self.volumes:
-            self.volumes = volumes
-            self.number += 1
+        with self._changing:
+            if volumes != self.volumes:
+                self.volumes = volumes
+                self.number += 1
 
 
 def make_whole_recording() -> Recording:

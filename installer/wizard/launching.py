@@ -36,6 +36,14 @@ class Launcher:
     def log(self) -> Path:
         return self.state / "run/apply.log"
 
+    @property
+    def _wanted(self) -> Path:
+        return self.state / "run/wanted.yaml"
+
+    def find_wanted(self) -> str:
+        """The site file's text that was started last; "" for none."""
+        return self._wanted.read_text(encoding="utf-8") if self._wanted.exists() else ""
+
     def find_running(self) -> Running | None:
         self._children = [child for child in self._children if child.poll() is None]
         holder = find_holder(self.state)
@@ -54,7 +62,7 @@ class Launcher:
 
     def start(self, text: str, *more: str) -> int:
         """Start on this site file's text; its process id once it has begun. Raises RackstrapError with its last words."""
-        site = self.state / "run/wanted.yaml"
+        site = self._wanted
         site.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         save_text(site, text)
         words = [*self._words, str(site), "--state", str(self.state), "--json", *more]

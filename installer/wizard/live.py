@@ -87,7 +87,7 @@ class LiveDesk:
         return self.bench.page
 
     def keep(self, draft: Draft, page: str) -> None:
-        self._is_new = False
+        self._is_new = self._is_new and self.bench.draft is not None and draft.text == self.bench.draft.text
         self.bench.keep(draft, page)
 
     def carry_out(self, wish: Wish) -> str:  # noqa: PLR0911 - one way for each wish
@@ -97,9 +97,9 @@ class LiveDesk:
             case Request():
                 return self._ask(wish)
             case Discover():
-                return self._launch("--discover")
+                return self.bench.launch("discover")
             case Apply():
-                return self._launch()
+                return self.bench.launch("apply")
             case StopApplying():
                 return self.bench.launcher.stop()
             case SaveSite() | OpenSite() | SaveReport():
@@ -136,7 +136,7 @@ class LiveDesk:
                 keyboard=find_keyboard(),
                 keyboards=self._keyboards,
                 volumes=volumes,
-                continuing=(*self.bench.find_continuing(), *targets.make_continuing(volumes)),
+                continuing=targets.make_continuing(volumes),
                 state_dir=str(self._state),
                 boot_disks=here.find_boot_disks(machine),
                 confirm_by=self._prober.network.confirm_by,
@@ -160,14 +160,6 @@ class LiveDesk:
         finally:
             self._prober.look_at_network()
 
-    def _launch(self, *more: str) -> str:
-        return self.bench.launch(*more, *self._find_beside())
-
-    def _find_beside(self) -> tuple[str, ...]:
-        """The folder in which the draft's own file lies: the CSV that it names is beside it."""
-        draft = self.bench.draft
-        return ("--beside", str(Path(draft.file).absolute().parent if draft is not None and draft.file else Path.cwd()))
-
     def _ask(self, wish: Request) -> str:
         if not find_serving(self._state):
             start_serving(self._state, self._image, self._interface)
@@ -176,7 +168,9 @@ class LiveDesk:
     def _move_file(self, wish: SaveSite | OpenSite | SaveReport) -> str:
         volumes = self._prober.volumes
         if isinstance(wish, SaveSite):
-            return targets.save_site(self.bench, volumes, wish.target)
+            said = targets.save_site(self.bench, volumes, wish.target)
+            self._prober.look_again()
+            return said
         if isinstance(wish, OpenSite):
             self._is_new = False
             return targets.open_site(self.bench, volumes, wish.target)

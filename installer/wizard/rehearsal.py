@@ -110,9 +110,9 @@ class RehearsalDesk:
             case Request():
                 return self.bench.ask(wish)
             case Discover():
-                return self.bench.launch("--discover")
+                return self.bench.launch("discover")
             case Apply():
-                return self.bench.launch()
+                return self.bench.launch("apply")
             case StopApplying():
                 return self.bench.launcher.stop()
             case SaveSite():
@@ -165,7 +165,6 @@ class RehearsalDesk:
             Here(
                 machine=self._machine,
                 hostname="rehearsal",
-                continuing=self.bench.find_continuing(),
                 rehearsal=says,
                 state_dir=str(self._state),
             ),

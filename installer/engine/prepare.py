@@ -95,8 +95,8 @@ def run_preparations(
     return place, lambda: start_serving(state, image, interface)
 
 
-def look_around(site: Site, interface: str, outlet: Outlet) -> None:
-    """The checks of `rackstrap preflight`, once, within LOOK_FOR_S: what is no reason to stop is told.
+def look_around(site: Site, interface: str, outlet: Outlet, look_for_s: float = LOOK_FOR_S) -> None:
+    """The checks of `rackstrap preflight`, once, within `look_for_s` seconds: what is no reason to stop is told.
 
     Raises RackstrapError when there is no link, another DHCP server answers, or another machine has the admin address.
     """
@@ -104,7 +104,7 @@ def look_around(site: Site, interface: str, outlet: Outlet) -> None:
     from installer.preflight.target import make_target_of
     from installer.preflight.verbs import render_checks
 
-    checks = run_checks(make_target_of(site, (), interface), LOOK_FOR_S)
+    checks = run_checks(make_target_of(site, (), interface), look_for_s)
     stops = [check for check in checks if check.state == "FAIL" and check.name in STOPS]
     if stops:
         found = "; ".join(f"{STOPS[check.name]}: {check.found}" for check in stops)

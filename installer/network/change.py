@@ -158,7 +158,8 @@ def _start_guard(state_dir: Path) -> None:
             return
     log = state_dir / "network.log"
     with log.open("ab") as out:
-        subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd="/")
+        argv = ["setsid", "--fork", *words]  # nobody's child: it is not waited for, and no hang-up reaches it
+        subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=True, cwd="/", timeout=networkd.TIMEOUT_S)
 
 
 def _journal(state_dir: Path, kind: Happened, data: dict[str, object]) -> None:

@@ -27,6 +27,7 @@ PORTS: Final[tuple[tuple[Literal["tcp", "udp"], int, str], ...]] = (
     ("tcp", 443, "HTTPS"),
 )
 PROBE_FOR_S: Final = 3.0
+INFORM_FIRST_S: Final = 0.25
 _TCP_LISTEN: Final = "0A"  # include/net/tcp_states.h
 _ETH_P_IP: Final = 0x0800
 _MAGIC: Final = b"\x63\x82\x53\x63"  # RFC 2131, 3
@@ -127,16 +128,14 @@ def find_dhcp_server(interface: str, own: Address, probe_for_s: float = PROBE_FO
     transaction = random.getrandbits(32)
     with _open_packets(interface) as packets:
         mac = packets.getsockname()[4]
-        requests = [make_discover(mac, transaction)]
-        if isinstance(own, IPv4Address) and has_address(interface, own):
-            requests.append(make_inform(mac, transaction, own))
+        discover = make_discover(mac, transaction)
         started_at = time.monotonic()
-        sends_at = [started_at, started_at + probe_for_s / 3]
+        sends = [(started_at, discover), (started_at + probe_for_s / 3, discover)]
+        if isinstance(own, IPv4Address) and has_address(interface, own):  # alone at first: a server that pings reads nothing else
+            sends = [(started_at, make_inform(mac, transaction, own)), *((at + INFORM_FIRST_S, ask) for at, ask in sends)]
         while (now := time.monotonic()) < started_at + probe_for_s:
-            if sends_at and now >= sends_at[0]:
-                sends_at.pop(0)
-                for request in requests:
-                    packets.sendto(request, (interface, _ETH_P_IP, 0, 0, b"\xff" * 6))
+            if sends and now >= sends[0][0]:
+                packets.sendto(sends.pop(0)[1], (interface, _ETH_P_IP, 0, 0, b"\xff" * 6))
             if not select.select([packets], [], [], 0.05)[0]:
                 continue
             content, (_, _, kind, _, source) = packets.recvfrom(2048)

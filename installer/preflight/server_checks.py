@@ -18,15 +18,18 @@ ALONE: Final = "the admin node keeps time alone"
 
 
 def check_dns(target: Target, for_s: float) -> Check:
-    """Whether each forwarder answers a question that every resolver can answer: who serves the root."""
+    """Whether each forwarder answers for a name that the site needs: its first time server's, else who serves the root."""
     if not target.forwarders:
         return Check("dns", "ok", "no forwarder is named: only the rack's own names are known")
-    replies = ask_servers([dns.make_question(server, "", dns.NS) for server in target.forwarders], for_s)
+    name = next((name for name in target.ntp if not _is_address(name)), "")
+    kind = dns.A if name else dns.NS
+    replies = ask_servers([dns.make_question(server, name, kind) for server in target.forwarders], for_s)
     wrong = [text for server, reply in zip(target.forwarders, replies, strict=True) if (text := _explain_dns(server, reply))]
+    is_alive = any(reply.value is not None for reply in replies)
     if not wrong:
         return Check("dns", "ok", _tell_answering(list(map(str, target.forwarders))))
     remedy = "correct services.dns_forwarders, or let port 53 through"
-    return Check("dns", "FAIL" if len(wrong) == len(replies) else "warn", _tell_wrong(wrong), remedy)
+    return Check("dns", "warn" if is_alive else "FAIL", _tell_wrong(wrong), remedy)
 
 
 def _explain_dns(server: Address, reply: Reply[dns.DnsAnswer]) -> str:
@@ -34,7 +37,7 @@ def _explain_dns(server: Address, reply: Reply[dns.DnsAnswer]) -> str:
         return f"{server} does not answer" + (f": {reply.problem}" if reply.problem else "")
     if reply.value.code in (0, 3):  # that there is no such name is an answer too
         return ""
-    return f"{server} refuses ({dns.REFUSALS.get(reply.value.code, reply.value.code)})"
+    return f"{server} answers, but finds no name ({dns.REFUSALS.get(reply.value.code, reply.value.code)})"
 
 
 def check_ntp(target: Target, for_s: float) -> Check:
@@ -75,10 +78,8 @@ def find_addresses(names: Sequence[str], forwarders: Sequence[Address], for_s: f
     """
     found: dict[str, Address] = {}
     for name in names:
-        try:
+        if _is_address(name):
             found[name] = ip_address(name)
-        except ValueError:
-            continue
     found |= dns.parse_hosts(_load("/etc/hosts"), [name for name in names if name not in found])
     servers = tuple(forwarders) or dns.parse_resolv_conf(_load("/etc/resolv.conf"))
     open_names = [name for name in names if name not in found]
@@ -97,6 +98,14 @@ def find_addresses(names: Sequence[str], forwarders: Sequence[Address], for_s: f
             if told:
                 found.setdefault(name, told[0])
     return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _load(path: str) -> str:

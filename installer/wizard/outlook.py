@@ -113,7 +113,7 @@ def estimate_step_s(step: Step, node: NodePlan | None, handover_s: float) -> flo
     return sum(_estimate_action_s(action, node, handover_s) for action in step.actions)
 
 
-def _estimate_action_s(action: Action, node: NodePlan | None, handover_s: float) -> float:
+def _estimate_action_s(action: Action, node: NodePlan | None, handover_s: float) -> float:  # noqa: PLR0911 - a kind of action each
     match action:
         case OrderNode(kind="install"):
             return max(LEAST_S, (node.minutes * 60 if node is not None else 0.0) - handover_s)

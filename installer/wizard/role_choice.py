@@ -9,7 +9,7 @@ from typing import Final
 
 from installer.model.events import Event, Happened
 from installer.model.problems import Problem, RackstrapError
-from installer.model.site import NodeRule, Site
+from installer.model.site import Match, NodeRule, Site
 from installer.plan.placement import place_roles
 from installer.plan.roles import Role, sort_roles
 from installer.site.save import REMOVED
@@ -103,7 +103,7 @@ def toggle_role(view: View, names: Collection[str], role: str) -> tuple[Edits, t
     changed = [member for member in found.members if (member.name in wanted_by) != (role in found.given[member.name])]
     roles = {m.key: _change(found.given[m.name], role, gives=m.name in wanted_by) for m in changed}
     if takes:
-        _refuse_return(view, site, found, roles, role)
+        _refuse_return(view, site, found, roles, role, {member.key for member in chosen})
     wanted: dict[str, Changes] = {key: {"roles": list(given) or REMOVED} for key, given in roles.items()}
     edits = make_edits(site, view.draft.loaded.document, find_members(view), wanted)
     stale = [m.entry for m in changed if m.entry.roles is not None]
@@ -121,25 +121,25 @@ def _change(given: Collection[str], role: str, *, gives: bool) -> tuple[str, ...
     return (*kept, role) if gives else kept
 
 
-def _refuse_return(view: View, site: Site, found: Placement, roles: Mapping[str, Sequence[str]], role: str) -> None:
+def _refuse_return(
+    view: View, site: Site, found: Placement, roles: Mapping[str, Sequence[str]], role: str, taken: Collection[str]
+) -> None:
     """Place them as they would be then: refused where a node from which the role is taken would be proposed for it again."""
     rules = list(site.nodes)
     members = []
     for member in found.members:
-        changed = roles.get(member.key)
-        if changed is not None and member.entry.roles is None:
-            rule = rules[member.rule] if member.rule >= 0 else None
-            rules.append(
-                replace(rule, roles=tuple(changed)) if rule is not None else NodeRule(site.nodes[0].match, roles=tuple(changed))
-            )
-            member = replace(member, rule=len(rules) - 1)
-        elif changed is not None:
-            member = replace(member, entry=replace(member.entry, roles=tuple(changed)))
-        members.append(member)
+        changed = tuple(roles.get(member.key, ()))
+        if member.key not in roles:
+            members.append(member)
+        elif member.entry.roles is not None:
+            members.append(replace(member, entry=replace(member.entry, roles=changed)))
+        else:
+            rules.append(replace(rules[member.rule] if member.rule >= 0 else NodeRule(Match()), roles=changed))
+            members.append(replace(member, rule=len(rules) - 1))
     after = place(replace(site, nodes=tuple(rules)), view.roles, members)
     for member in after.members:
         reason = after.why[member.name].get(role, "")
-        if reason and member.key in roles and role not in roles[member.key]:
+        if reason and member.key in taken:
             raise RackstrapError(
                 f"{role} would be proposed for {member.name} again: {reason}", f"give {role} to another node first"
             )

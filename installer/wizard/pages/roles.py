@@ -29,7 +29,8 @@ NODE_COLUMNS: Final = (
     Column("title", 24, 1),
 )
 ROLE_COLUMNS: Final = (
-    Column("role", 16), Column("nodes", 5, right=True), Column("may have it", 14, 2), Column("needs", 16, 3), Column("title", 24, 1, grow=True),
+    Column("role", 16), Column("nodes", 5, right=True), Column("may have it", 14, 2), Column("needs", 16, 3),
+    Column("title", 24, 1, grow=True),
 )  # fmt: skip
 SHORT: Final = 9  # cells of a role's name above its column
 
@@ -136,10 +137,9 @@ def _make_node_page(view: View, found: Placement, member: Member) -> Page:
         Action("o", "options", lambda _view, chosen: Go("section", f"roles.{chosen.row}"), "roles", "Set the role up."),
         Action("d", "machine", lambda _view, _: Go("machine", member.key), help="Everything about the machine."),
     )
-    return Page(
-        "roles", f"Roles of {member.name}", f"What does {member.name} do?", (Lines("summary", tuple(lines)), Table("roles", NODE_COLUMNS, rows)),
-        actions, HELP, member.name, frozenset({"plan"}),
-    )  # fmt: skip
+    parts = (Lines("summary", tuple(lines)), Table("roles", NODE_COLUMNS, rows))
+    title, question = f"Roles of {member.name}", f"What does {member.name} do?"
+    return Page("roles", title, question, parts, actions, HELP, member.name, frozenset({"plan"}))
 
 
 def _make_node_row(view: View, found: Placement, member: Member, name: str) -> Row:

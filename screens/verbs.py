@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -50,12 +49,23 @@ def run_tui(args: argparse.Namespace) -> int:
     if args.attach:
         from screens.attach import run_attach
 
-        return int(run_attach(find_state(args), [word for word in sys.argv[1:] if word != "--attach"]))
+        return run_attach(find_state(args), make_words(args))
     desk = make_desk(args)
     try:
         return run_front_ends(desk, is_plain=args.plain, is_ascii=args.ascii)
     finally:
         desk.close()
+
+
+def make_words(args: argparse.Namespace) -> list[str]:
+    """The words that start the same without --attach, from any folder."""
+    words = ["tui", "--image", str(args.image.absolute())]
+    words += [f"--{name}" for name in ("ascii", "demo") if getattr(args, name)]
+    words += ["--state", str(args.state.absolute())] if args.state else []
+    words += ["--interface", args.interface] if args.interface else []
+    words += [word for path in args.roles_dir for word in ("--roles-dir", str(path.absolute()))]
+    words += ["--machine", *(str(path.absolute()) for path in args.machine)] if args.machine else []
+    return [*words, "--", str(args.site.absolute())] if args.site else words
 
 
 def run_front_ends(desk: Desk, *, is_plain: bool, is_ascii: bool) -> int:

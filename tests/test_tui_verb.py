@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from installer.cli import make_parser, run
-from screens.verbs import find_recordings, make_desk
+from screens.verbs import find_recordings, make_desk, make_words
 
 ROOT: Final = Path(__file__).parent.parent
 MACHINES: Final = ROOT / "tests/machines"
@@ -60,6 +60,18 @@ def test_the_desk_is_chosen_by_the_words(tmp_path: Path) -> None:
 
     assert choose("--machine", str(MACHINES / "usb.json"), str(MACHINES / "bmc.json")) == "RehearsalDesk"
     assert choose() == "LiveDesk"
+
+
+def test_what_joins_the_shared_session_starts_it_with_the_same_words(tmp_path: Path) -> None:
+    site, state = tmp_path / "site.yaml", tmp_path / "state"
+    words = ["tui", "--att", "--demo", "--ascii", "--state", str(state), "--machine", "a.json", "b.json", "--", str(site)]
+    args = make_parser("tui").parse_args(words)
+    again = make_parser("tui").parse_args(make_words(args))
+    assert args.attach
+    assert not again.attach
+    same = {name: getattr(again, name) for name in ("demo", "ascii", "state", "site", "interface", "roles_dir")}
+    assert same == {"demo": True, "ascii": True, "state": state, "site": site, "interface": None, "roles_dir": []}
+    assert again.machine == [Path("a.json").absolute(), Path("b.json").absolute()]
 
 
 def test_a_demo_takes_the_recordings_of_the_checkout() -> None:

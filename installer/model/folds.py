@@ -225,10 +225,18 @@ def _power_set(ledger: Ledger, event: Event) -> None:
     ledger.change(event.host, boot_expected=event.data["power"] != "off")
 
 
+def _told_only(ledger: Ledger, event: Event) -> None:
+    """This machine's own network: nothing is planned from what became of it."""
+    del ledger, event
+
+
 FOLDS: Final[Mapping[Happened, Callable[[Ledger, Event], None]]] = {
     Happened.SITE_APPLIED: _site_applied,
     Happened.SERVICE_STARTED: _service_started,
     Happened.SERVICE_STOPPED: _service_stopped,
+    Happened.NETWORK_SET: _told_only,
+    Happened.NETWORK_CONFIRMED: _told_only,
+    Happened.NETWORK_REVERTED: _told_only,
     Happened.BMC_IMPORTED: _bmc_imported,
     Happened.BMC_FOUND: _bmc_found,
     Happened.MACHINE_DISCOVERED: _discovered,

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from installer.model.problems import RackstrapError
 from installer.serve.verbs import find_state_dir
@@ -16,21 +16,39 @@ if TYPE_CHECKING:
     from installer.model.facts import Nic
     from installer.network.state import NetworkState
 
+WAYS: Final = {
+    "show": "every port with its state, and what waits to be confirmed",
+    "set": "give this machine the site's admin address; it goes back unless confirmed",
+    "renew": "ask the DHCP server anew",
+    "confirm": "keep what was set",
+    "revert": "go back now",
+}
+
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     ways = parser.add_subparsers(dest="way", metavar="WAY", required=True)
-    show = ways.add_parser("show", help="every port with its state, and what waits to be confirmed")
-    show.add_argument("--json", action="store_true", help="print one JSON object")
-    change = ways.add_parser("set", help="give this machine the site's admin address; it goes back unless confirmed")
-    change.add_argument("site", type=Path, metavar="SITE", help="the site file")
-    change.add_argument("--confirm-within", type=float, default=60.0, metavar="SECONDS", help="goes back after this long (60)")
-    renew = ways.add_parser("renew", help="ask the DHCP server anew")
-    renew.add_argument("nic", metavar="NIC", help="the port's name")
-    confirm = ways.add_parser("confirm", help="keep what was set")
-    revert = ways.add_parser("revert", help="go back now")
-    revert.add_argument("--unless-confirmed", action="store_true", help=argparse.SUPPRESS)  # what `set` leaves behind
-    for way in (show, change, confirm, revert):
-        way.add_argument("--state", type=Path, metavar="DIR", default=find_state_dir(), help="where everything is kept")
+    made = {way: ways.add_parser(way, help=help, description=f"{help[0].upper()}{help[1:]}.") for way, help in WAYS.items()}
+    made["show"].add_argument("--json", action="store_true", help="print one JSON object")
+    made["set"].add_argument("site", type=Path, metavar="SITE", help="the site file")
+    made["set"].add_argument(
+        "--confirm-within", type=parse_within, default=60.0, metavar="SECONDS", help="it goes back after this long (60)"
+    )
+    made["renew"].add_argument("nic", metavar="NIC", help="the port's name")
+    # How `set` leaves its guard behind.
+    made["revert"].add_argument("--unless-confirmed", action="store_true", help=argparse.SUPPRESS)
+    for way in made.keys() - {"renew"}:
+        made[way].add_argument("--state", type=Path, metavar="DIR", default=find_state_dir(), help="where everything is kept")
+
+
+def parse_within(text: str) -> float:
+    """Seconds, from 1 to an hour. Raises ArgumentTypeError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 1 to 3600")
+    return seconds
 
 
 def run_network(args: argparse.Namespace) -> int:

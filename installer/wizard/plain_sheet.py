@@ -110,7 +110,7 @@ def _make_row(table: Table, row: Row) -> Entry:
         return _make_entry((table.name, row.key), f"{row.cells[0] if row.cells else ''}:", row.notes)
     cells = [cell if len(cell) <= _CELL else f"{cell[:_CELL]}..." for cell in row.cells]
     pairs = [
-        f"{column.title} {cell}" if column.title else cell
+        f"{column.title} {cell}".strip() if any(map(str.isalpha, column.title)) else f"{cell} {column.title}".strip()
         for column, cell in list(zip(table.columns, cells, strict=False))[1:]
         if cell.strip() not in ("", "-")
     ]

@@ -67,7 +67,7 @@ def make_erase_page(view: View) -> Page:
     table = Table(NAME, columns, rows, start=now)
     note = Line("A list of machines and disks is written into the file by hand: see its example.")
     action = Action("enter", "choose", choose_erase, NAME, "Asks before anything changes.")
-    help_text = ("This decides only what the file consents to. Disks with data are erased only by consent for each.",)
+    help_text = ("This is what the file alone consents to.", "Disks that hold data need a person's consent, or to be listed.")
     return Page(
         "section", "Erase", "What may be erased without asking?", (table, Lines("note", (note,))), (action,), help_text, NAME
     )

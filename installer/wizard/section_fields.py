@@ -114,7 +114,7 @@ def _find_form(kind: Any, name: str) -> Form:
     if get_origin(kind) is list:
         return "keys" if name == "ssh_keys" else "list" if _is_leaf(strip_annotation(get_args(kind)[0])) else _literals(kind)
     if get_origin(kind) is Literal or kind is str or (_is_leaf(kind) and kind not in (bool, int, float)):
-        return "secret" if "password" in name or "secret" in name else "text"
+        return "secret" if name == "password_hash" else "text"
     forms: dict[Any, Form] = {bool: "flag", int: "whole", float: "number"}
     return forms.get(kind, "yaml")
 

@@ -40,6 +40,7 @@ from installer.wizard.view import View
 from installer.wizard.wishes import SetPassword
 
 GENERAL: Final = "general"
+PASSWORD: Final[Path] = ("access", "password_hash")  # the one secret that a wish turns into what the file holds
 UNASKED: Final = frozenset({"rackstrap", "interactive"})  # the format's number, and what decides which sections are asked
 
 
@@ -191,6 +192,8 @@ def set_leaf(view: View, leaf: Leaf, text: str, then: Go | None = None) -> Outco
     problem = check_leaf(view, leaf, text)
     if problem is not None:
         return Refused(problem.message, problem.hint)
+    if leaf.form == "secret" and text and leaf.path != PASSWORD:
+        return Refused(f"{leaf.label} cannot be typed here", "write it into the site file, as its help says")
     if leaf.form == "secret":
         return _ask_again(text) if text else Edited(((leaf.path, parse_typed(leaf, "")),), "The password is taken out.")
     if leaf.form == "keys" and not text.strip():

@@ -26,8 +26,10 @@ from installer.wizard.view import View
 
 _HELP = (
     "Each value shows where it comes from: default, file, discovered or typed.",
-    "Enter changes the value under the cursor. What is wrong with it stands below it.",
-    "d takes a value out, so that its default is in force again. Esc goes back; nothing typed is lost.",
+    "Enter changes the value under the cursor.",
+    "What is wrong with it stands below it.",
+    "d takes a value out, so that its default is in force again.",
+    "Esc goes back; nothing typed is lost.",
 )
 _QUESTIONS: Final = {
     "general": "What is this site called, and how are its consoles set?",

@@ -21,8 +21,8 @@ _ELSEWHERE = frozenset({"nodes"})  # has a stage of its own
 _HELP = (
     "You should see the site's sections, each in one line, and its networks.",
     "Enter opens what is under the cursor; a adds a network, x removes one.",
-    "What is wrong stands below the line it belongs to, with what to do about it.",
-    "A network that gets another subnet takes along its router, ranges and addresses.",
+    "What is wrong stands below its line, with what to do about it.",
+    "A network that gets another subnet takes along its router and its ranges.",
 )
 
 

@@ -32,10 +32,13 @@ from installer.wizard.wishes import OpenSite, SetKeyboard
 _KINDS: Final = {"draft": "unfinished", "applied": "applied", "volume": "on a volume", "file": "file"}
 _MOST_PROBLEMS: Final = 100
 _HELP: Final = (
-    "You should see this machine's product, serial number and addresses, and how to reach it by SSH.",
-    "n goes on. Enter on a line under Go on from opens that site file; what you have here now is then put aside.",
-    "k changes the keyboard, here and on every node. l changes to plain lines: numbered questions, for screen",
-    "readers, slow lines and terminals that garble this one. Nothing is installed before the review screen.",
+    "You should see what this machine is, and how to reach it by SSH.",
+    "n goes on. Enter on a line under Go on from opens that site file instead.",
+    "k changes the keyboard, here and on every node.",
+    "l changes to plain lines: numbered questions, for screen readers, slow lines",
+    "and terminals that garble this one.",
+    "Nothing is installed before the review screen.",
+    "No address? Look at the cable, then go on: the next page gives one.",
 )
 
 

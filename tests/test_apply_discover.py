@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import signal
 import subprocess
@@ -23,10 +24,14 @@ from installer.engine.journal import Journal
 from installer.engine.lock import find_holder, hold_lock, stop_holder
 from installer.engine.outlets import JsonLines
 from installer.engine.prepare import find_new_bmcs, load_input
+from installer.model.events import Happened
 from installer.model.plan import AdminPlace
 from installer.model.problems import RackstrapError
-from tests.fake_rack import Rack
+from installer.serve.verbs import find_serving
+from tests.fake_rack import Rack, make_recording
+from tests.serving import make_agent, make_segment, save_image
 from tests.test_apply import IMAGE, apply, make_rack, save_site
+from tests.test_apply_live import MAC, SITE, Desk, find_order, has_answer
 
 HOLD = """
 import sys, time
@@ -168,3 +173,32 @@ def test_an_apply_does_not_end_another(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_machine_turns_up_while_it_really_serves(tmp_path: Path) -> None:
+    """The command itself, on a segment of its own, stopped as the wizard stops it."""
+    save_image(tmp_path / "image")
+    (tmp_path / "site.yaml").write_text(SITE)
+    with make_segment() as segment:
+        desk = Desk(segment, tmp_path)
+        words = ["apply", str(tmp_path / "site.yaml"), "--discover", "--image", str(tmp_path / "image"), "--interface", "adm0"]
+        process = subprocess.Popen(desk.argv(*words, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            agent = make_agent(segment, tmp_path / "agent")
+            wait_for(lambda: has_answer(agent), 60)
+            enrolment = {"recording": json.loads(make_recording("A1")), "mac": MAC, "boot_id": "boot-1"}
+            machine = agent.ask("POST", "/agent/enrol", enrolment).json()["machine"]
+            wait_for(lambda: Happened.STEP_DONE in desk.kinds("admin"), 60)
+            assert desk.kinds(machine) == [Happened.MACHINE_DISCOVERED]
+            assert find_order(agent).kind == "wait"
+            assert stop_holder(desk.state) is True
+            out, err = process.communicate(timeout=60)
+            assert (process.returncode, err) == (0, "")
+            text = json.loads(out.splitlines()[-1])["result"]["text"]
+            assert text.startswith("Discovery ended: 1 machines are known;")
+            assert find_serving(desk.state) > 0
+            assert not (desk.state / "applied").exists()
+        finally:
+            process.kill()
+            process.communicate()
+            subprocess.run(desk.argv("serve", "--stop"), check=False, capture_output=True, timeout=60)

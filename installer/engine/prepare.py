@@ -20,6 +20,7 @@ from installer.model.site import Site
 from installer.plan.roles import Role, load_roles
 from installer.site.tree import Document
 
+APPLIED: Final = "applied/site.yaml"
 UNKNOWN_PIN: Final = "0" * 64
 LOOK_FOR_S: Final = 2.8
 # The checks without which nothing is started, and what a failure of each is called.
@@ -111,6 +112,15 @@ def look_around(site: Site, interface: str, outlet: Outlet, look_for_s: float = 
         raise RackstrapError(found, stops[0].remedy, exit_code=1)
     for line in render_checks([check for check in checks if check.state != "ok"]):
         outlet.tell(line)
+
+
+def save_applied(state: Path, text: str) -> None:
+    """Keep the site file that is carried out, to compare a later one with: site.yaml itself may be of a discovery."""
+    from installer.site.save import save_text
+
+    path = state / APPLIED
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    save_text(path, text)
 
 
 def find_new_bmcs(events: Sequence[Event], journal: Journal) -> list[Event]:

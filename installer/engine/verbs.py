@@ -92,10 +92,9 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
     from installer.engine.hosts import LiveEffects
     from installer.engine.journal import Journal
     from installer.engine.lock import hold_lock
-    from installer.engine.prepare import load_input, run_preparations
+    from installer.engine.prepare import load_input, run_preparations, save_applied
     from installer.engine.store import make_who
     from installer.power import make_power
-    from installer.site.save import save_text
 
     found = load_input(args.site, args.beside)
     outlet.tell_problems(found.problems)
@@ -109,7 +108,7 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
     ):
         place, keep_serving = run_preparations(found, found.site, journal, args, outlet)
         if not args.discover:
-            save_text(state / "applied.yaml", found.document.text)
+            save_applied(state, found.document.text)
         tell_begun()
         heartbeat = Heartbeat(journal)
         effects = LiveEffects(journal, heartbeat.waits, pool, lambda entry: make_power(entry, state))

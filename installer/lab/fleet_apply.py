@@ -19,7 +19,7 @@ from installer.engine.hosts import LiveEffects
 from installer.engine.journal import Journal
 from installer.engine.lock import hold_lock
 from installer.engine.outlets import JsonLines, Lines, Outlet
-from installer.engine.prepare import Input, load_input
+from installer.engine.prepare import Input, load_input, save_applied
 from installer.engine.store import make_who
 from installer.engine.verbs import find_first
 from installer.lab.fleet import SLOW
@@ -108,7 +108,7 @@ def run_simulated(found: Input, site: Site, args: argparse.Namespace, outlet: Ou
     with Journal(state / "store.db", make_who("apply")) as journal, ThreadPoolExecutor(8, "effects") as pool:
         save_text(state / "site.yaml", text)
         if not args.discover:
-            save_text(state / "applied.yaml", text)
+            save_applied(state, text)
         data = {"sha256": sha256(text.encode()).hexdigest(), "name": site.name}
         journal.append(Event(Happened.SITE_APPLIED, "admin", data), durable=True)
         journal.refresh()

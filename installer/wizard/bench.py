@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from installer.engine.lock import Mode
-from installer.engine.prepare import find_role_dirs
+from installer.engine.prepare import APPLIED, find_role_dirs
 from installer.model.events import Event, Happened
 from installer.model.problems import Problem, RackstrapError
 from installer.plan.roles import Role, load_roles
@@ -161,7 +161,7 @@ class Bench:
 
     def _read_applied(self) -> str:
         try:
-            return (self.state / "applied.yaml").read_text(encoding="utf-8")
+            return (self.state / APPLIED).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return ""
 
@@ -170,7 +170,7 @@ class Bench:
         found = []
         for kind, name, title in (
             ("draft", "draft.yaml", "the draft of the last session"),
-            ("applied", "applied.yaml", "the site that was applied last"),
+            ("applied", APPLIED, "the site that was applied last"),
         ):
             path = self.state / name
             if path.exists():

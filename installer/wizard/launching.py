@@ -38,7 +38,7 @@ class Launcher:
 
     @property
     def _wanted(self) -> Path:
-        return self.state / "run/wanted.yaml"
+        return self.state / "run/wanted/site.yaml"
 
     def find_wanted(self) -> str:
         """The site file's text that was started last; "" for none."""

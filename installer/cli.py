@@ -26,6 +26,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "network": ("installer.network.verbs", "show and set this machine's own network, which goes back unless confirmed"),
     "apply": ("installer.engine.verbs", "carry a site file out, or go on with it"),
     "status": ("installer.engine.verbs", "show nodes, what runs and what waits"),
+    "report": ("installer.engine.report", "write down what is where, what was done and who consented"),
     "node": ("installer.engine.node_verbs", "look at nodes and act on them"),
     "bmc": ("installer.power.verbs", "find BMCs and import their credentials"),
     "serve": ("installer.serve.verbs", "run DHCP, TFTP, DNS and HTTP for the nodes"),

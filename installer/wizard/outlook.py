@@ -175,7 +175,7 @@ def _make_stage(view: View, step: Step, machine: MachineEntry | None, row: Progr
 
 
 def _find_state(view: View, step: Step, entry: StepEntry, machine: MachineEntry | None) -> State:
-    if step.key in view.done:
+    if step.key in view.done or (machine is not None and _is_open_gate(step, machine)):
         return "done"
     has_failed = machine.state == "problem" if machine is not None else entry.attempts >= step.attempts
     if entry.failed and has_failed:
@@ -184,6 +184,17 @@ def _find_state(view: View, step: Step, entry: StepEntry, machine: MachineEntry 
         return "waits"
     has_begun = entry.id == step.id and entry.started_at > 0 and entry.done_id != step.id
     return "runs" if has_begun and not entry.failed else "left"
+
+
+def _is_open_gate(step: Step, machine: MachineEntry) -> bool:
+    """Whether a person has done already what this step would wait for."""
+    for action in step.actions:
+        if not (isinstance(action, WaitFor) and action.gate):
+            return False
+        has_consent = machine.consent is not None and machine.consent.epoch == machine.epoch
+        if not (machine.admitted if action.fact == "admitted" else has_consent and action.fact == "allocated"):
+            return False
+    return bool(step.actions)
 
 
 def _find_percent(step: Step, entry: StepEntry, row: Progress | None, cost_s: float, now: float) -> int:

@@ -432,9 +432,9 @@ def test_a_thousand_nodes_are_shown_and_named_at_once() -> None:
 
 
 def _time_page(view: View) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     make_nodes_page(view, "")
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def test_the_machine_page_shows_all_and_does_the_same() -> None:
@@ -495,6 +495,16 @@ def test_rules_are_added_changed_and_removed() -> None:
     gone = take(desk.view, do(make_rules_page(desk.view, ""), "x", desk.view, "0"))
     assert gone.site is not None
     assert gone.site.nodes == ()
+
+
+def test_an_entry_renamed_on_its_own_page_renames_the_node() -> None:
+    view = look(make_rack(2), "nodes:\n- {name: db1, match: {serial: S1}}\n", named=True)
+    fields = next(part for part in make_rules_page(view, "0").parts if isinstance(part, Fields))
+    desk, reply = follow(view, fields.set(view, "name", "db9"))
+    assert not reply.is_refused
+    assert desk.view.ledger.machines["m-1"].name == "db9"
+    assert desk.view.plan is not None
+    assert [node.name for node in desk.view.plan.nodes] == ["db9"]
 
 
 def test_any_machine_needs_a_count_and_gets_one() -> None:

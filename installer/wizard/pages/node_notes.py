@@ -64,7 +64,7 @@ def _find_notes(
         yield Note("coming", "no machine fits this entry yet", "power it on, or correct its match: m shows the entries", "wait")
         return
     if entry.state == "problem" and not entry.left_out:
-        remedy = "Enter opens it: r tries again, x leaves it out"
+        remedy = "r tries again, x leaves it out, Enter shows its log"
         yield Note("problem", entry.reason or "it has a problem that it does not name", remedy, "FAIL", True)
     if entry.claims:
         codes = ", ".join(make_code(key) for key in entry.claims[:3])

@@ -27,6 +27,7 @@ from installer.wizard.page import (
 from installer.wizard.pages.asking import ask_one, join_titles
 from installer.wizard.pages.node_actions import find_site, guarded
 from installer.wizard.pages.node_disks import RULES, SPELLED
+from installer.wizard.pages.node_naming import give_names_to
 from installer.wizard.pages.rule_adding import add
 from installer.wizard.pages.rule_fields import KEYS, make_field_row, set_value
 from installer.wizard.view import View
@@ -110,7 +111,7 @@ def _make_rule_page(view: View, rule: NodeRule, index: int) -> Page:
         tuple(Row(m.key, (m.title, m.machine.serial or "-", m.machine.product or "-")) for m in fits if m.machine is not None),
         "No machine fits it now.", title="It fits now",
     )  # fmt: skip
-    fields = Fields("entry", tuple(make_field_row(view, index, *key) for key in KEYS), partial(set_value, index))
+    fields = Fields("entry", tuple(make_field_row(view, index, *key) for key in KEYS), partial(_set, index))
     lines = Lines("state", (Line(row.cells[1], row.mood, notes=row.notes),))
     actions = (
         Action("enter", "details", lambda _view, chosen: Go("machine", chosen.row), "machines", "Everything about this machine."),
@@ -120,6 +121,15 @@ def _make_rule_page(view: View, rule: NodeRule, index: int) -> Page:
     return Page(
         "rules", f"Entry {index + 1}", "Which machines is this entry for?", (lines, fields, table), actions, HELP, str(index)
     )
+
+
+def _set(index: int, view: View, name: str, text: str) -> Outcome:
+    """A new name also renames the node that the ledger knows; every other value is the file's alone."""
+    members = find_members(view)
+    found = members.matches.found.get(index, ())
+    if name == "name" and text.strip() and len(found) == 1 and members.by_key[found[0]].entry.name:
+        return guarded(lambda now, _: give_names_to(now, {found[0]: text.strip()}))(view, Selection())
+    return set_value(index, view, name, text)
 
 
 def _ask_disk(index: int) -> Outcome:

@@ -101,7 +101,7 @@ def test_the_site_page_shows_sections_and_networks() -> None:
         "conduits": "intf0, intf1, intf2",
         "services": "DHCP own",
         "discovery": "admit ask",
-        "erase": "no: A person consents, machine by machine, on the review screen.",
+        "erase": "no: A person consents, machine by machine, on the review screen",
         "roles": "all options have their defaults",
     }
     ranges = "admin .10-.11, dhcp .21-.80, host .81-.160, switch .241-.250"
@@ -197,11 +197,11 @@ def test_every_value_shows_where_it_came_from() -> None:
         ("admin", "admin.vlan", "100", "the admin node's VLAN 100 is on no network card; write admin.nics"),
         ("admin", "admin.address", "10.0.0.1", "the admin node's address 10.0.0.1 is outside the admin network"),
         ("admin", "admin.disk.mirror", "perhaps", "Disk mirror is yes or no; type yes or no"),
-        ("networks.admin", "networks.admin.subnet", "192.168.124.0", "networks.admin.subnet: `192.168.124.0` has no prefix"),
+        ("networks.admin", "networks.admin.subnet", "192.168.124.0", "Subnet: `192.168.124.0` has no prefix"),
         ("networks.admin", "networks.admin.ranges.dhcp", ".80-.21", "`.80-.21` ends before it begins; write 192.168.124.21"),
         ("networks.storage", "networks.storage.vlan", "300", "VLAN 300 is storage's already"),
         ("networks.storage", "networks.storage.conduit", "intf9", "network storage uses the conduit `intf9`, which is not def"),
-        ("conduits.intf0", "conduits.intf0.nics", "eth0", "conduits.intf0.nics.0: `eth0` names no network card; write speed"),
+        ("conduits.intf0", "conduits.intf0.nics", "eth0", "Network cards: `eth0` names no network card; write speed"),
         ("conduits.intf0", "conduits.intf0.nics", "", "Network cards is needed"),
         ("services", "services.dns_forwarders", "9.9.9.9, 9.9.9.9", "9.9.9.9 is in the list twice; keep one of them"),
         ("discovery", "discovery.bmc", "1-2-3", "`1-2-3` is not a range of addresses"),

@@ -109,7 +109,7 @@ def add_entry(view: View, entries: Entries) -> Outcome:
         key = chosen.text.strip()
         return _ask_needs(now, entries, key, _find_needs(entries, key), {})
 
-    return Ask(Field("name", f"Name of the new one in {entries.label.lower()}", help=entries.help, check=check), take)
+    return Ask(Field("name", f"Name of the new {entries.label.lower().removesuffix('s')}", check=check), take)
 
 
 def _find_needs(entries: Entries, key: str | int) -> tuple[Leaf, ...]:

@@ -28,9 +28,9 @@ from installer.wizard.view import View
 
 NAME: Final = "erase"
 _MEANS: Final = {
-    "no": "A person consents, machine by machine, on the review screen.",
-    "blank": "Disks without any signature are written to without asking anyone.",
-    "list": "The machines and disks that the file lists are erased without asking.",
+    "no": "A person consents, machine by machine, on the review screen",
+    "blank": "Disks without any signature are written to without asking anyone",
+    "list": "The machines and disks that the file lists are erased without asking",
 }
 _BLANK: Final = (
     "From then on this file alone lets Rackstrap install on every disk that looks",
@@ -81,7 +81,7 @@ def choose_erase(view: View, chosen: Selection) -> Outcome:
     if chosen.row == value:
         return Told(f"It is {value} already: nothing has changed.")
     lost = (f"The {len(value)} listed consents are taken out of the file.",) if isinstance(value, list) else ()
-    says = (*lost, *((_MEANS["no"],) if chosen.row == "no" else _BLANK))
+    says = (*lost, *((f"{_MEANS['no']}.",) if chosen.row == "no" else _BLANK))
     return Ask(_make_field(chosen.row), _make_answer(chosen.row), says)
 
 
@@ -97,6 +97,6 @@ def _make_answer(word: str) -> Callable[[View, Selection], Outcome]:
     def take(_: View, chosen: Selection) -> Outcome:
         if chosen.text.strip() != word:
             return Refused("nothing has changed", f"type {word} to change what may be erased")
-        return Edited((((NAME,), word),), f"erase is {word} now. {_MEANS[word]}")
+        return Edited((((NAME,), word),), f"erase is {word} now. {_MEANS[word]}.")
 
     return take

@@ -18,7 +18,7 @@ domain: lab.example
 admin:
   hostname: admin
   address: 192.168.124.10
-erase: no    # consent is given on the review screen
+erase: no
 nodes: []
 """
 

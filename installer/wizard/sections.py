@@ -5,8 +5,9 @@ Sections come from the models that shape the file (installer.site.document): one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic import BaseModel
@@ -173,7 +174,13 @@ def check_leaf(view: View, leaf: Leaf, text: str) -> Problem | None:
         return None
     problems = check_edit(view.draft, make_edits(view, leaf, value), view.roles)
     near = [problem for problem in problems if problem.place.path[: len(leaf.path)] == leaf.path]
-    return next(iter(near or problems), None)
+    return next((_name_shortly(leaf, problem) for problem in near or problems), None)
+
+
+def _name_shortly(leaf: Leaf, problem: Problem) -> Problem:
+    """The value by its label, where the message has its key path: the form shows no paths."""
+    said = re.sub(rf"^{re.escape(leaf.name)}(\.[0-9]+)?(?=[: ])", leaf.label, problem.message)
+    return replace(problem, message=said)
 
 
 def make_edits(view: View, leaf: Leaf, value: Edit) -> tuple[tuple[Path, object], ...]:

@@ -72,7 +72,8 @@ def _make_machine_lines(view: View) -> Lines:
         Line("garbled screen, or a screen reader? press l for plain lines", "", "plain"),
     ]
     if here.rehearsal:
-        lines.insert(0, Line(f"{here.rehearsal}: nothing real is touched", "ok", "rehearsal"))
+        touches = "" if "nothing real" in here.rehearsal else ": nothing real is touched"
+        lines.insert(0, Line(f"{here.rehearsal}{touches}", "ok", "rehearsal"))
     if view.running is not None:
         words = {"discover": "machines are being discovered", "apply": "a deployment is running"}
         lines.insert(

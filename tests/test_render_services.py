@@ -168,7 +168,8 @@ def test_ipxe_scripts_start_as_ipxe_demands(script: str) -> None:
 
 def test_a_disk_boot_ends_as_each_firmware_needs() -> None:
     assert render_ipxe_disk("node1").splitlines()[2:] == [
-        "sanboot --no-describe --drive 0x80 ||",
+        "# A mirror starts from either disk: where the first is empty or new, the next is tried.",
+        *(f"sanboot --no-describe --drive {drive:#x} ||" for drive in range(0x80, 0x84)),
         "# BIOS goes on to its next boot device after exit; UEFI only after a failure, else it opens its setup.",
         "iseq ${platform} pcbios && exit || exit 1",
     ]

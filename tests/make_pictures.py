@@ -23,6 +23,9 @@ from installer.model.facts import Machine
 from installer.probe.identity import make_machine_id
 from installer.probe.parse import parse_recording
 from installer.wizard.guide import Guide
+from installer.wizard.page import Go
+from installer.wizard.stages import STAGES
+from installer.wizard.view import Running, View
 from screens.app import RackstrapApp
 from tests.wizard_views import FOLDER, ShelfDesk, make_view
 
@@ -57,25 +60,55 @@ def load_demo() -> tuple[Machine, dict[str, Machine]]:
     return parse_recording(make_grown(make_admin(recordings))), {make_machine_id(machine): machine for machine in rack}
 
 
-def make_moment(name: str) -> ShelfDesk:
-    """The demo when it has come to this page: every machine admitted, for deploy and rack half-way through."""
+def make_moment(name: str, stage: str) -> ShelfDesk:
+    """The demo when it has come to this page of this stage: every machine admitted, for deploy and rack half-way through."""
     admin, machines = load_demo()
     rules = "".join(f"  - {{name: node{n}, match: {{serial: {serial}}}, roles: [base]}}\n" for n, serial in enumerate(NODES, 1))
     is_under_way = name in ("deploy", "rack")
     here = {"machine": admin, "rehearsal": "a demo: recorded machines, a simulated rack; nothing real is touched"}
     view = make_view(machines=machines, text=SITE + rules, named=True, deploying=is_under_way, here_changes=here)
-    desk = ShelfDesk(view, name)
-    desk.push(*(Event(Happened.MACHINE_ADMITTED, machine, {}, "operator@tui", view.now - 300) for machine in machines))
+    desk = ShelfDesk(view, stage)
+    if is_under_way:
+        desk.show(running=Running(4711, "apply", view.now - 300))
+        desk.push(*make_ready(view))
+    else:
+        desk.push(*(Event(Happened.MACHINE_ADMITTED, machine, {}, "operator@tui", view.now - 300) for machine in machines))
     return desk
+
+
+def make_ready(view: View) -> list[Event]:
+    """Nothing is left to do for the nodes that are ready."""
+    assert view.plan is not None
+    ready = {node.name for node in view.plan.nodes if view.ledger.machines[node.machine].state == "ready"}
+    return [
+        Event(
+            Happened.STEP_DONE,
+            step.key.host,
+            {"name": step.key.name, "id": step.id, "seconds": 40.0},
+            "root@apply",
+            view.now - 50,
+        )
+        for step in view.plan.steps
+        if step.key.host in ready
+    ]
+
+
+def make_guide(name: str) -> Guide:
+    """A guide that shows this page: a stage, or one that was opened from the last stage."""
+    is_stage = any(stage.name == name for stage in STAGES)
+    guide = Guide(make_moment(name, name if is_stage else STAGES[-1].name))
+    if not is_stage:
+        guide.take(Go(name))
+    return guide
 
 
 async def draw(name: str) -> str:
     """The page as SVG."""
-    app = RackstrapApp(lambda: Guide(make_moment(name)))
+    app = RackstrapApp(lambda: make_guide(name))
     async with app.run_test(size=SIZE) as pilot:
         earlier, svg = "", ""
         while not earlier or svg != earlier or LOOKING in svg:
-            await pilot.pause(0.1)
+            await pilot.pause(0.03)
             earlier, svg = svg, clean(app.export_screenshot(title="rackstrap tui --demo"))
         return svg
 

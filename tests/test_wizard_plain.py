@@ -157,7 +157,7 @@ def test_a_person_at_a_dumb_terminal() -> None:
 
 
 def test_news_come_by_themselves_one_line_a_second_and_a_dropped_line_ends_it() -> None:
-    child = start("1.0")
+    child = start("0.3")
     child.expect_exact("\r\n> ")
     child.sendline("n")
     child.expect_exact("Network, 2 of 9.")

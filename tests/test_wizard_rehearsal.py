@@ -29,6 +29,7 @@ from installer.wizard.wishes import (
     Discover,
     OpenSite,
     Request,
+    SaveReport,
     SaveSite,
     SetPassword,
     StopApplying,
@@ -74,7 +75,9 @@ def test_every_recording_is_there_at_once(desk: RehearsalDesk) -> None:
     assert view.machines == load_machines([str(path) for path in FILES])
     assert make_machine_id(view.here.machine) not in view.machines
     assert view.here.rehearsal == "a rehearsal: recorded machines, nothing real is touched"
-    assert {check.found for check in view.checks} == {"rehearsal: taken as good, nothing was asked"}
+    assert [check.name for check in view.checks] == ["link", "dhcp", "address", "gateway", "dns", "ntp", "mtu"]
+    assert all(check.found.startswith("rehearsal: ") for check in view.checks)
+    assert view.checks[0].found == "rehearsal: enp0s6 was up when it was recorded, leaf1 port 1/20"
     assert [node.state for node in view.status.nodes] == ["discovered"] * 3
     assert view.draft.site is not None
 
@@ -158,6 +161,13 @@ def test_a_site_file_is_saved_and_opened(desk: RehearsalDesk, tmp_path: Path) ->
     assert site.name == "other"
     with pytest.raises(RackstrapError, match="no volume"):
         desk.carry_out(SaveSite("volume:usb-gone"))
+
+
+def test_a_report_is_saved(desk: RehearsalDesk, tmp_path: Path) -> None:
+    assert desk.carry_out(SaveReport(str(tmp_path))) == f"saved as {tmp_path}/report.txt"
+    text = (tmp_path / "report.txt").read_text()
+    assert "serial FN0004" in text
+    assert max(map(len, text.splitlines())) <= 78
 
 
 def test_a_temporary_rehearsal_leaves_nothing() -> None:

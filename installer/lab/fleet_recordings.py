@@ -20,6 +20,7 @@ from installer.probe.verbs import load_recording
 
 SHORTEST: Final = 6  # a shorter serial may be a part of many other words of a recording
 SMALL_SECTORS: Final = 2**24  # 8 GiB in sectors of 512 bytes
+ADMIN_PORT: Final = 20
 PORTS: Final = 24  # of each switch that first NICs are plugged into
 LARGER: Final = 1000
 MORE_MEMORY: Final = 64
@@ -46,7 +47,7 @@ def load_rack(files: Sequence[str]) -> tuple[Recording, ...]:
 def make_admin(recordings: Sequence[Recording]) -> Recording:
     """The machine that stands for this one: a copy of the one with the most NICs, as no other machine of the rack."""
     most = max(recordings, key=lambda recording: len(parse_recording(recording).nics))
-    return make_copy(most, "admin")
+    return make_cabled(make_grown(make_copy(most, "admin")), ADMIN_PORT)
 
 
 def make_rack(recordings: Sequence[Recording], size: int) -> tuple[Recording, ...]:

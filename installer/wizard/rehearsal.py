@@ -13,6 +13,7 @@ from typing import Final
 
 from installer.lab import fleet_recordings
 from installer.lab.fleet import LOOKED
+from installer.model.facts import Machine
 from installer.model.problems import RackstrapError
 from installer.preflight.check import Check
 from installer.probe.parse import parse_recording
@@ -168,11 +169,19 @@ class RehearsalDesk:
                 rehearsal=says,
                 state_dir=str(self._state),
             ),
-            make_checks(),
+            make_checks(self._machine),
         )
 
 
-def make_checks() -> tuple[Check, ...]:
-    """Preflight as it would look; each says that it was not measured."""
-    names = ("link", "dhcp", "address", "gateway", "dns", "ntp", "mtu")
-    return tuple(Check(name, "ok", "rehearsal: taken as good, nothing was asked") for name in names)
+def make_checks(machine: Machine) -> tuple[Check, ...]:
+    """Preflight as it would look: the link as it was recorded; the rest says that nothing was asked."""
+    names = ("dhcp", "address", "gateway", "dns", "ntp", "mtu")
+    return (make_link_check(machine), *(Check(name, "ok", "rehearsal: taken as good, nothing was asked") for name in names))
+
+
+def make_link_check(machine: Machine) -> Check:
+    nic = next((one for one in machine.nics if one.has_link), None)
+    if nic is None:
+        return Check("link", "FAIL", "rehearsal: no NIC had a link when this was recorded", "take a recording with its cables in")
+    where = f", {nic.lldp.switch} port {nic.lldp.port}" if nic.lldp is not None else ""
+    return Check("link", "ok", f"rehearsal: {nic.name} was up when it was recorded{where}")

@@ -243,6 +243,9 @@ def test_a_deployment_outlives_the_one_who_started_it(tmp_path: Path) -> None:
         assert view.applied is not None
         assert view.applied.text == view.draft.text
         assert view.logs["node1"]
+        applied = next(one.target for one in view.here.continuing if one.kind == "applied")
+        desk.carry_out(OpenSite(applied))
+        assert desk.look(frozenset()).draft.file == str(Path.cwd() / "site.yaml")
         assert desk.carry_out(StopApplying()) == "nothing was running"
     finally:
         desk.close()

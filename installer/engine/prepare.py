@@ -114,12 +114,16 @@ def look_around(site: Site, interface: str, outlet: Outlet, look_for_s: float = 
         outlet.tell(line)
 
 
-def save_applied(state: Path, text: str) -> None:
-    """Keep the site file that is carried out, to compare a later one with: site.yaml itself may be of a discovery."""
+def save_applied(state: Path, text: str, beside: Path) -> None:
+    """Keep the site file that is carried out, to compare a later one with: site.yaml itself may be of a discovery.
+
+    `beside`: where its relative paths begin.
+    """
     from installer.site.save import save_text
 
     path = state / APPLIED
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    save_text(path.with_name("beside"), f"{beside}\n")
     save_text(path, text)
 
 

@@ -108,7 +108,7 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
     ):
         place, keep_serving = run_preparations(found, found.site, journal, args, outlet)
         if not args.discover:
-            save_applied(state, found.document.text)
+            save_applied(state, found.document.text, args.beside or args.site.absolute().parent)
         tell_begun()
         heartbeat = Heartbeat(journal)
         effects = LiveEffects(journal, heartbeat.waits, pool, lambda entry: make_power(entry, state))

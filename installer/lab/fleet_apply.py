@@ -108,7 +108,7 @@ def run_simulated(found: Input, site: Site, args: argparse.Namespace, outlet: Ou
     with Journal(state / "store.db", make_who("apply")) as journal, ThreadPoolExecutor(8, "effects") as pool:
         save_text(state / "site.yaml", text)
         if not args.discover:
-            save_applied(state, text)
+            save_applied(state, text, args.beside or args.site.absolute().parent)
         data = {"sha256": sha256(text.encode()).hexdigest(), "name": site.name}
         journal.append(Event(Happened.SITE_APPLIED, "admin", data), durable=True)
         journal.refresh()

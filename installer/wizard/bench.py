@@ -177,6 +177,14 @@ class Bench:
                 found.append(Continuing(kind, title, str(path), path.stat().st_mtime))  # type: ignore[arg-type]
         return tuple(found)
 
+    def _find_applied_file(self) -> str:
+        """Where the applied site came from, as far as that is known: there its relative paths begin."""
+        try:
+            folder = (self.state / APPLIED).with_name("beside").read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return str(Path(folder) / "site.yaml")
+
     def append(self, wish: Append) -> str:
         self.watcher.append(*wish.events)
         return wish.says
@@ -218,6 +226,8 @@ class Bench:
     def open_site(self, path: Path) -> str:
         """Go on from this file; the draft stays as it was where it is none."""
         draft = self.read_site(path)
+        if path.absolute() == (self.state / APPLIED).absolute():
+            draft = replace(draft, file=self._find_applied_file())
         if path.absolute() == self.keeper.text_path.absolute():
             kept = self.keeper.load()
             draft = make_draft(kept.text, self.roles, kept.origins, kept.file) if kept is not None else draft

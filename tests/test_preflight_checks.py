@@ -190,6 +190,8 @@ def test_clocks_and_refusals_are_told(segment: Segment, tmp_path: Path) -> None:
         assert look(segment, at_host, "ntp") == [behind]
     with serve_time(segment, stratum=0):
         assert look(segment, at_host, "ntp")[0].remedy.startswith(f"{HOST} refuses (RATE); ")
+    wild = look(segment, replace(TARGET, ntp=("\u00fc" * 70, "a..b", "")), "dns", "ntp", within_s=0.5)
+    assert [check.state for check in wild] == ["FAIL", "warn"]
     with serve_names(segment, tmp_path):  # it has nobody to ask for what it does not know
         refused = look(segment, at_host, "dns")
         assert [(check.state, check.found) for check in refused] == [("warn", f"{HOST} answers, but finds no name (REFUSED)")]

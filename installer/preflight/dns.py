@@ -39,6 +39,15 @@ def make_query(name: str, kind: int, number: int) -> bytes:
     return struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0) + question + struct.pack("!HH", kind, 1)
 
 
+def is_host_name(text: str) -> bool:
+    """Whether it can be asked for."""
+    try:
+        make_query(text, A, 0)
+    except ValueError:
+        return False
+    return True
+
+
 def parse_answer(raw: bytes, query: bytes) -> DnsAnswer | None:
     """The answer to this very query, None for anything else. Records that are cut off or lie are left out; never raises."""
     if len(raw) < len(query) or raw[:2] != query[:2] or raw[12 : len(query)].lower() != query[12:].lower():

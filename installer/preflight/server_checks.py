@@ -21,7 +21,7 @@ def check_dns(target: Target, for_s: float) -> Check:
     """Whether each forwarder answers for a name that the site needs: its first time server's, else who serves the root."""
     if not target.forwarders:
         return Check("dns", "ok", "no forwarder is named: only the rack's own names are known")
-    name = next((name for name in target.ntp if not _is_address(name)), "")
+    name = next((name for name in target.ntp if not _is_address(name) and dns.is_host_name(name)), "")
     kind = dns.A if name else dns.NS
     replies = ask_servers([dns.make_question(server, name, kind) for server in target.forwarders], for_s)
     wrong = [text for server, reply in zip(target.forwarders, replies, strict=True) if (text := _explain_dns(server, reply))]
@@ -82,15 +82,10 @@ def find_addresses(names: Sequence[str], forwarders: Sequence[Address], for_s: f
             found[name] = ip_address(name)
     found |= dns.parse_hosts(_load("/etc/hosts"), [name for name in names if name not in found])
     servers = tuple(forwarders) or dns.parse_resolv_conf(_load("/etc/resolv.conf"))
-    open_names = [name for name in names if name not in found]
-    asked: list[tuple[str, Question[dns.DnsAnswer]]] = []
-    for name in open_names:
-        for server in servers:
-            for kind in (dns.A, dns.AAAA):
-                try:
-                    asked.append((name, dns.make_question(server, name, kind)))
-                except ValueError:  # not a host name: it has no address
-                    continue
+    open_names = [name for name in names if name not in found and dns.is_host_name(name)]
+    asked: list[tuple[str, Question[dns.DnsAnswer]]] = [
+        (name, dns.make_question(server, name, kind)) for name in open_names for server in servers for kind in (dns.A, dns.AAAA)
+    ]
     replies = ask_servers([question for _, question in asked], for_s)
     for version in (4, 6):
         for (name, _), reply in zip(asked, replies, strict=True):

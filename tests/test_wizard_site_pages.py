@@ -539,11 +539,14 @@ def test_welcome_lists_the_problems_of_the_opened_file() -> None:
     view = replace(view, draft=make_draft(text, ROLES, file="/media/site.yaml"))
     page = make_welcome_page(view, "")
     rows = find_table(page, "problems").rows
-    assert [(row.mood, row.cells[0]) for row in rows] == [("FAIL", "domain"), ("FAIL", "networks.x.subnet"), ("FAIL", "nonsense")]
+    assert [(row.mood, row.cells[0]) for row in rows] == [("FAIL", "line 3"), ("FAIL", "line 16"), ("FAIL", "line 17")]
     assert find_table(page, "problems").title == "Problems of /media/site.yaml"
     opened = [press(page, view, "enter", row.key, "problems") for row in rows]
     assert opened[:2] == [Go("section", "general"), Go("section", "networks.x")]
-    assert isinstance(opened[2], Told)
+    assert opened[2] == Told("Did you mean nodes? Press x to take the key out, or write it right in the file.")
+    after = follow(view, press(page, view, "x", rows[2].key, "problems"))
+    assert "nonsense" not in after.draft.text
+    assert isinstance(press(page, view, "x", rows[0].key, "problems"), Refused)
     assert "problems" not in [part.name for part in make_welcome_page(view_of(), "").parts]
 
 

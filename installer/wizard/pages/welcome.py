@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from installer.model.problems import Problem
+from installer.site.save import REMOVED
 from installer.wizard.draft import find_value
 from installer.wizard.page import (
     Action,
@@ -18,6 +19,7 @@ from installer.wizard.page import (
     Outcome,
     Page,
     Part,
+    Refused,
     Row,
     Selection,
     Table,
@@ -52,6 +54,7 @@ def make_welcome_page(view: View, subject: str) -> Page:
     if view.draft.problems if view.draft.file else find_mood(view.draft.problems) == "FAIL":
         parts.append(_make_problems_table(view))
         actions.append(Action("enter", "open", _open_problem, "problems", "Opens the section that the problem is in."))
+        actions.append(Action("x", "drop key", _drop_key, "problems", "Takes a key that nothing knows out of the site."))
     if view.here.continuing:
         parts.append(_make_continuing_table(view))
         actions.append(Action("enter", "go on", _continue, "continuing", "Opens that site file."))
@@ -73,7 +76,7 @@ def _make_machine_lines(view: View) -> Lines:
     ]
     if here.rehearsal:
         touches = "" if "nothing real" in here.rehearsal else ": nothing real is touched"
-        lines.insert(0, Line(f"{here.rehearsal}{touches}", "ok", "rehearsal"))
+        lines.insert(0, Line(f"{here.rehearsal.removeprefix('a rehearsal: ')}{touches}", "ok", "rehearsal"))
     if view.running is not None:
         words = {"discover": "machines are being discovered", "apply": "a deployment is running"}
         lines.insert(
@@ -112,11 +115,11 @@ def _make_problems_table(view: View) -> Table:
     rows = [_make_problem_row(at, problem) for at, problem in enumerate(problems[:_MOST_PROBLEMS])]
     more = len(problems) - len(rows)
     title = f"Problems of {view.draft.file or 'the site file'}{f' (and {more} more)' if more else ''}"
-    return Table("problems", (Column("where", 20, drop=1), Column("", 50, grow=True)), tuple(rows), title=title)
+    return Table("problems", (Column("where", 9, drop=1), Column("", 50, grow=True)), tuple(rows), title=title)
 
 
 def _make_problem_row(at: int, problem: Problem) -> Row:
-    where = ".".join(map(str, problem.place.path)) or (f"line {problem.place.line}" if problem.place.line else "-")
+    where = f"line {problem.place.line}" if problem.place.line else ".".join(map(str, problem.place.path)) or "-"
     return Row(str(at), (where, problem.message), (problem.hint,) if problem.hint else (), find_mood((problem,)))
 
 
@@ -125,7 +128,21 @@ def _open_problem(view: View, chosen: Selection) -> Outcome:
     problem = view.draft.problems[at] if 0 <= at < len(view.draft.problems) else None
     if problem is None:
         return Told("That problem is gone.")
+    if _is_unknown_key(problem):
+        return Told(f"{problem.hint[:1].upper()}{problem.hint[1:]} Press x to take the key out, or write it right in the file.")
     return find_page_of(problem) or Told(f"This has no form: write it right in the file, line {problem.place.line}.")
+
+
+def _is_unknown_key(problem: Problem) -> bool:
+    return problem.message.startswith("unknown key ") and bool(problem.place.path)
+
+
+def _drop_key(view: View, chosen: Selection) -> Outcome:
+    at = int(chosen.row) if chosen.row.isdecimal() else -1
+    problem = view.draft.problems[at] if 0 <= at < len(view.draft.problems) else None
+    if problem is None or not _is_unknown_key(problem):
+        return Refused("only a key that nothing knows can be dropped here", "open the problem with Enter, and change its value")
+    return Edited(((problem.place.path, REMOVED),), f"{problem.place.path[-1]} is taken out.")
 
 
 def find_page_of(problem: Problem) -> Go | None:

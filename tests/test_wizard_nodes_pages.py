@@ -122,7 +122,7 @@ def test_machines_stand_by_name_then_by_switch_and_port() -> None:
 def test_what_many_machines_share_is_said_once() -> None:
     page = make_nodes_page(look(make_rack(9)), "")
     assert all(row.notes == () for row in find_table(page).rows)
-    assert "9 machines: no entry of the site file is for them" in text_of(page)
+    assert "9 fit no entry of the site file: e names them, p names all" in text_of(page)
     few = make_nodes_page(look(make_rack(2)), "")
     assert find_row(few, "m-1").notes == (
         "no entry of the site file is for it", "e names it, p names all that have no name",

@@ -23,11 +23,11 @@ T = TypeVar("T")
 REPAIR: Final = "reseat or replace the part; or go on: nothing waits for it"
 ALIGN: Final = "set it up as its twins are; or go on: nothing waits for it"
 MANY: Final = 4  # what is to be said of more machines than this is said once, above the table
-SAID_ONCE: Final[Mapping[str, tuple[str, str]]] = {
-    "rule": ("no entry of the site file is for them", "e names them, p names all that have no name"),
-    "admit": ("not admitted yet", "compare the codes with those on their consoles, then mark them and press a"),
-    "bmc": ("no BMC found", "power them by hand, b scans for BMCs, c gives an address"),
-    "coming": ("entries wait for machines that have not been found", "power them on, or correct their match: m"),
+SAID_ONCE: Final[Mapping[str, str]] = {
+    "rule": "fit no entry of the site file: e names them, p names all",
+    "admit": "to admit: compare the codes with their consoles, mark them, press a",
+    "bmc": "without a known BMC: power them by hand; b scans, c gives an address",
+    "coming": "entries wait for machines: power them on, or correct their match: m",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from installer.engine.status import NodeStatus
@@ -39,8 +40,11 @@ def make_nodes_page(view: View, _subject: str = "") -> Page:
     rows += _make_bmc_rows(view, members)
     is_code_wanted = any(entry.claims or not entry.admitted for entry in view.ledger.machines.values())
     table = Table("machines", _make_columns(rows, is_code_wanted), tuple(rows), _say_empty(view), marks=True)
-    lines = Lines("summary", (_make_summary(members, notes), *_say_once(once), *_say_matches(members), *_say_answers(view)))
-    return Page("nodes", "Nodes", "Which machines take part?", (lines, table), ACTIONS, HELP)
+    said = (*_say_once(once), *_say_matches(members))
+    summary = Lines("summary", (replace(_make_summary(members, notes), notes=said),))  # one line: the cursor begins in the table
+    answers = Lines("answers", tuple(_say_answers(view)), "Answers")
+    parts = (summary, table, answers) if answers.lines else (summary, table)
+    return Page("nodes", "Nodes", "Which machines take part?", parts, ACTIONS, HELP)
 
 
 def _make_row(view: View, member: Member, status: NodeStatus | None, notes: Sequence[Note], once: Mapping[str, int]) -> Row:
@@ -106,15 +110,12 @@ def _make_summary(members: Members, notes: Mapping[str, tuple[Note, ...]]) -> Li
     return Line(text, "warn" if needing else "wait" if waiting or not found else "ok")
 
 
-def _say_once(once: Mapping[str, int]) -> list[Line]:
-    return [Line(f"{count} machines: {SAID_ONCE[kind][0]}", notes=(SAID_ONCE[kind][1],)) for kind, count in once.items()]
+def _say_once(once: Mapping[str, int]) -> list[str]:
+    return [f"{count} {SAID_ONCE[kind]}" for kind, count in once.items()]
 
 
-def _say_matches(members: Members) -> list[Line]:
-    return [
-        Line(f"entry {int(problem.place.path[1]) + 1}: {problem.message}", "warn", notes=(problem.hint, "m shows the entries"))
-        for problem in members.matches.problems[:3]
-    ]
+def _say_matches(members: Members) -> list[str]:
+    return [f"entry {int(p.place.path[1]) + 1}: {p.message}; {p.hint}: m" for p in members.matches.problems[:3]]
 
 
 def _say_answers(view: View) -> list[Line]:

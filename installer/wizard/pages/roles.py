@@ -32,6 +32,7 @@ ROLE_COLUMNS: Final = (
     Column("role", 16), Column("nodes", 5, right=True), Column("may have it", 14, 2), Column("needs", 16, 3),
     Column("title", 24, 1, grow=True),
 )  # fmt: skip
+SAID: Final = 3
 SHORT: Final = 9  # cells of a role's name above its column
 
 
@@ -49,8 +50,12 @@ def make_roles_page(view: View, subject: str = "") -> Page:
     roles = Table(
         "roles", ROLE_COLUMNS, tuple(_make_role_row(view, found, name) for name in names), "no role is known", title="Roles"
     )
-    lines = Lines("summary", tuple(_summarize(view, found)))
-    return Page("roles", "Roles", "Which node does what?", (lines, matrix, roles), ACTIONS, HELP, wants=frozenset({"plan"}))
+    summary = Lines("summary", tuple(_summarize(view, found)))
+    broken = Lines(
+        "broken", tuple(Line(f"{p.place.file}: {p.message}", "warn", notes=(p.hint,)) for p in view.role_problems), "Broken roles"
+    )
+    parts = (summary, matrix, roles, broken) if broken.lines else (summary, matrix, roles)
+    return Page("roles", "Roles", "Which node does what?", parts, ACTIONS, HELP, wants=frozenset({"plan"}))
 
 
 def _make_columns(names: Sequence[str]) -> list[Column]:
@@ -78,17 +83,14 @@ def find_mark(found: Placement, member: Member, role: str) -> str:
 def _summarize(view: View, found: Placement) -> list[Line]:
     """What is wrong, each with its remedy; else that all is well."""
     problems = [*found.problems, *_find_more(view, found.problems)]
-    lines = [
-        Line(problem.message, "FAIL" if problem.severity == "error" else "warn", notes=(problem.hint,))
-        for problem in problems[:8]
-    ]
-    lines += [Line(f"and {len(problems) - 8} more", "FAIL")] if len(problems) > 8 else []
-    lines += [Line(f"broken role: {p.place.file}: {p.message}", "warn", notes=(p.hint,)) for p in view.role_problems]
+    most = SAID if len(problems) <= SAID else SAID - 1  # few lines: the cursor begins in the matrix
+    lines = [Line(p.message, "FAIL" if p.severity == "error" else "warn", notes=(p.hint,)) for p in problems[:most]]
+    lines += [Line(f"and {len(problems) - most} more: see the roles below", "FAIL")] if len(problems) > most else []
     if view.draft.site is None:
         return [Line("the site file cannot be read as it stands: no role can be placed", "FAIL", notes=("correct it first",))]
     if not problems:
         proposed = sum(role not in found.given[m.name] for m in found.members for role in found.why[m.name])
-        return [Line(f"{len(found.members)} nodes; every role that is wanted has its place; {proposed} proposed", "ok"), *lines]
+        return [Line(f"{len(found.members)} nodes; every role that is wanted has its place; {proposed} proposed", "ok")]
     return lines
 
 

@@ -50,7 +50,8 @@ def make_machine_page(view: View, subject: str) -> Page:
         gone = Lines("facts", (Line("This machine is not known any more: it was forgotten.", "warn", notes=("Esc goes back",)),))
         return Page("machine", "Machine", "Which machine is this?", (gone,), help=HELP, subject=subject)
     status = next((status for status in view.status.nodes if status.machine == subject), None)
-    parts: list[Part] = [Lines("state", tuple(_describe_state(view, member, status)), "State")]
+    facts = [*_describe_state(view, member, status), *(_describe_hardware(member.machine, member) if member.machine else ())]
+    parts: list[Part] = [Lines("facts", tuple(facts))]
     if member.machine is not None:
         parts += _make_hardware(view, member, member.machine)
     happened = Lines("events", _describe_events(view, member), "What happened")
@@ -66,7 +67,6 @@ def make_machine_page(view: View, subject: str) -> Page:
 def _make_hardware(view: View, member: Member, machine: Machine) -> tuple[Part, ...]:
     chosen = frozenset(node_disks.find_chosen(view, member))
     return (
-        Lines("facts", tuple(_describe_hardware(machine, member)), "Hardware"),
         Table("disks", DISK_COLUMNS, tuple(_make_disk_row(d, chosen) for d in machine.disks), "it has no disk", title="Disks"),
         Table("cards", NIC_COLUMNS, tuple(_make_nic_row(machine, at) for at in range(len(machine.nics))), "none", title="Cards"),
     )

@@ -102,7 +102,7 @@ def _ask_standing(standing: tuple[Loss, ...]) -> Ask:
         return Wished((Apply(),), "the deployment begins", DEPLOY)
 
     choices = (("yes", "the deployment begins"), ("no", "nothing changes"))
-    return Ask(Field("sure", "Begin", "choice", choices=choices), follow, _say_standing(standing))
+    return Ask(Field("sure", "Begin", "choice", choices=choices), follow, tuple(_say_standing(standing)))
 
 
 def _say_count(losses: tuple[Loss, ...]) -> list[str]:

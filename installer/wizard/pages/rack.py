@@ -40,7 +40,7 @@ def make_rack_page(view: View, _subject: str = "") -> Page:
             "",
         )
         rows.append(Row(place, cells, offered=is_switch))
-        rows += [_make_row(view, port, host, roles) for port, host in members]
+        rows += [_make_row(view, port, host, roles, f"{place} {at}") for at, (port, host) in enumerate(members)]
     table = Table("rack", COLUMNS, tuple(rows), "No machine has been discovered yet.")
     action = Action("enter", "what fails", _open, "rack", "What fails with this switch or node.")
     return Page("rack", "Rack", "What hangs where?", (table,), (action,), HELP, wants=PLAN)
@@ -62,14 +62,14 @@ def find_places(view: View) -> dict[str, list[tuple[str, str]]]:
     return places
 
 
-def _make_row(view: View, port: str, host: str, roles: dict[str, str]) -> Row:
+def _make_row(view: View, port: str, host: str, roles: dict[str, str], key: str) -> Row:
     if host == "admin":
-        return Row(f"admin {port}", (f"  {port}", view.here.hostname, "this node", "admin", ""), offered=False)
+        return Row(f"admin {key}", (f"  {port}", view.here.hostname, "this node", "admin", ""), offered=False)
     entry, machine = view.ledger.machines.get(host, MachineEntry(host)), view.machines[host]
     state = "left out" if entry.left_out else entry.state
     mood: Mood = "FAIL" if entry.state == "problem" else "ok" if entry.state == "ready" else ""
     title = entry.name or entry.code or host
-    return Row(f"{NODE}{host} {port}", (f"  {port}", title, state, roles.get(host, "-"), machine.product.strip()), mood=mood)
+    return Row(f"{NODE}{host} {key}", (f"  {port}", title, state, roles.get(host, "-"), machine.product.strip()), mood=mood)
 
 
 def _open(_view: View, chosen: Selection) -> Outcome:

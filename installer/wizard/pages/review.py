@@ -9,7 +9,23 @@ from installer.model.facts import Machine
 from installer.model.plan import NodePlan
 from installer.plan.describe import describe_bytes, describe_holds
 from installer.wizard.losses import Standing, find_disks, find_losses, find_standing, name_disk
-from installer.wizard.page import Action, Column, Field, FieldRow, Fields, Go, Line, Lines, Mood, Page, Refused, Row, Table
+from installer.wizard.page import (
+    Action,
+    Column,
+    Field,
+    FieldRow,
+    Fields,
+    Go,
+    Line,
+    Lines,
+    Mood,
+    Page,
+    Part,
+    Refused,
+    Row,
+    Selection,
+    Table,
+)
 from installer.wizard.pages import gate
 from installer.wizard.view import View
 
@@ -53,7 +69,7 @@ def make_review_page(view: View, _subject: str = "") -> Page:
     table = Table(
         "nodes", COLUMNS, rows, view.plan_problem or "The plan is being made." if plan is None else "The site file names no node."
     )
-    parts = (
+    parts: tuple[Part, ...] = (
         Lines("totals", (make_totals(view), *_make_counts(view), *_make_waiting(view))),
         table,
         *_make_problems(view),
@@ -145,10 +161,10 @@ def _make_gate(view: View) -> Fields:
     asks = bool(find_losses(view))
     label = f"To erase and install, type the site's name: {name}" if asks else "Begin: no disk needs your consent"
     row = FieldRow(Field("start", label, "action", "Enter shows once more what is lost, and asks."), "")
-    return Fields("gate", (row,), lambda now, _name, _text: gate.start(now, gate.Selection()))
+    return Fields("gate", (row,), lambda now, _name, _text: gate.start(now, Selection()))
 
 
-def _open(view: View, chosen: gate.Selection) -> Go | Refused:
+def _open(view: View, chosen: Selection) -> Go | Refused:
     is_there = view.plan is not None and any(node.name == chosen.row for node in view.plan.nodes)
     return Go("node", chosen.row) if is_there else Refused("no node is chosen", "put the cursor on one")
 

@@ -12,6 +12,7 @@ from screens.parts import measure_part, render_part
 from screens.prompt import Prompt, render_prompt
 from screens.state import PageState, can_focus, find_part
 
+MANY: Final = 4  # parts that would get too little of the room each
 LEAST: Final = 3  # lines that a part keeps when room is short
 KEY_NAMES: Final = {"enter": "Enter", "space": "Space"}
 
@@ -112,10 +113,12 @@ def list_keys(page: Page, state: PageState, depth: int) -> list[str]:
 
 
 def _make_body(page: Page, state: PageState, width: int, room: int, clean: Callable[[str], str]) -> tuple[list[Line], int]:
-    """The parts in this room, and the line of the cursor's row."""
-    heights = share([measure_part(part, state, width, clean, room + 1) for part in page.parts], room)
+    """The parts in this room, and the line of the cursor's row. Many parts that do not fit together scroll as one."""
+    wanted = [measure_part(part, state, width, clean, room + 1) for part in page.parts]
+    is_long = len(page.parts) >= MANY and sum(wanted) > room
+    heights = [min(height, max(room - 2, 1)) for height in wanted] if is_long else share(wanted, room)
     lines: list[Line] = []
-    cursor = 0
+    cursor = end = 0
     for part, height in zip(page.parts, heights, strict=True):
         if height == 0:
             continue
@@ -123,8 +126,19 @@ def _make_body(page: Page, state: PageState, width: int, room: int, clean: Calla
         if part.name == state.focus:
             here = (i for i, line in enumerate(rendered) if find_text(line).startswith(">"))
             cursor = len(lines) + next(here, 0)
+            end = len(lines) + len(rendered)
         lines += rendered
-    return lines, cursor
+    if not is_long:
+        return lines, cursor
+    state.offset = scroll(state.offset, cursor, end, room, len(lines))
+    return lines[state.offset : state.offset + room], cursor - state.offset
+
+
+def scroll(offset: int, cursor: int, end: int, room: int, total: int) -> int:
+    """The first line in sight, so that the cursor's line is, and the rest of its part where there is room for it."""
+    offset = max(offset, min(end, cursor + room - 1) - room)
+    offset = min(offset, max(cursor - 1, 0))
+    return max(0, min(max(offset, cursor - room + 1), total - room))
 
 
 def share(wanted: list[int], room: int) -> list[int]:

@@ -88,7 +88,7 @@ def render_fields(part: Fields, page: PageState, width: int, clean: Clean) -> tu
     """Lines, and which of them has the cursor."""
     state, at = page.part(part.name), 0
     lines: list[Line] = [make_line(clean(part.title), "bold")] if part.title else []
-    label = min(max((len(row.field.label) for row in part.rows), default=0), max(width // 3, 8))
+    label = min(max((len(row.field.label) for row in part.rows), default=0), max(width // 2 - 4, 8))
     for row in part.rows:
         is_here = page.focus == part.name and row.field.name == state.cursor
         if is_here:

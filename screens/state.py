@@ -20,9 +20,10 @@ class PartState:
 
 @dataclass(slots=True)
 class PageState:
-    """One page's. `focus`: the part that the keys move in."""
+    """One page's. `focus`: the part that the keys move in. `offset`: the first line in sight where all parts scroll as one."""
 
     focus: str = ""
+    offset: int = 0
     filter: str = ""
     parts: dict[str, PartState] = field(default_factory=dict)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from installer.model.problems import RackstrapError
 
 if TYPE_CHECKING:
     from installer.wizard.desk import Desk
+    from installer.wizard.guide import Guide
 
 _RECORDINGS: Final = Path("tests/machines")  # in a checkout
 
@@ -50,11 +52,37 @@ def run_tui(args: argparse.Namespace) -> int:
         from screens.attach import run_attach
 
         return run_attach(find_state(args), make_words(args))
-    desk = make_desk(args)
-    try:
-        return run_front_ends(desk, is_plain=args.plain, is_ascii=args.ascii)
-    finally:
-        desk.close()
+    with Opening(lambda: make_desk(args)) as opening:
+        return run_front_ends(opening.make_guide, is_plain=args.plain, is_ascii=args.ascii)
+
+
+class Opening:
+    """The desk, made when a front-end's worker first asks for a guide: the screen is there at once. Closed at the end."""
+
+    def __init__(self, make: Callable[[], Desk]) -> None:
+        self._make: Final = make
+        self._lock: Final = threading.Lock()
+        self._desk: Desk | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._desk is not None:
+                self._desk.close()
+
+    def make_guide(self) -> Guide:
+        """A guide at the place where the last one was. Raises RackstrapError."""
+        from installer.cli import explain_os_error
+        from installer.wizard.guide import Guide
+
+        with self._lock:
+            try:
+                self._desk = self._desk or self._make()
+                return Guide(self._desk)
+            except OSError as error:
+                raise explain_os_error(error) from error
 
 
 def make_words(args: argparse.Namespace) -> list[str]:
@@ -68,19 +96,16 @@ def make_words(args: argparse.Namespace) -> list[str]:
     return [*words, "--", str(args.site.absolute())] if args.site else words
 
 
-def run_front_ends(desk: Desk, *, is_plain: bool, is_ascii: bool) -> int:
+def run_front_ends(make_guide: Callable[[], Guide], *, is_plain: bool, is_ascii: bool) -> int:
     """The TUI, and plain mode where it was asked for, or chosen in the TUI: it goes on at the same place."""
-    from installer.wizard.guide import Guide
-
     if not is_plain:
         from screens.app import run_app
 
-        ending = run_app(lambda: Guide(desk), is_ascii)
-        if ending != "plain":
+        if run_app(make_guide, is_ascii) != "plain":
             return 0
     from installer.wizard.plain import run_plain
 
-    return run_plain(lambda: Guide(desk))
+    return run_plain(make_guide)
 
 
 def make_desk(args: argparse.Namespace) -> Desk:

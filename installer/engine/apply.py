@@ -134,12 +134,8 @@ class Applying:
         left = [step for key, step in steps.items() if key not in graph.done]
         wrong = [problem for problem in self.plan.problems if problem.severity == "error"] if self.plan else []
         count = f"{len(steps) - len(left)} of {len(steps)} steps are done"
-        if not self.aim.ends and (self._is_stopped or self._is_late(began)):
-            return DONE, f"Discovery ended: {len(self.facts.ledger.machines)} machines are known; {count}."
-        if self._is_stopped:
-            return INTERRUPTED, f"Stopped; {count}. Run the same command to go on."
-        if self._is_late(began):
-            return SOME_FAILED, f"Out of time after {self.deadline_s:g} s; {count}. Run the same command to go on."
+        if self._is_stopped or self._is_late(began):
+            return self._judge_cut(count)
         if scheduler.failed:
             hosts = ", ".join(sorted({key.host for key in scheduler.failed}))
             return SOME_FAILED, f"Failed: {hosts}; {count}. Correct it and run the same command, or `rackstrap node retry NAME`."
@@ -151,6 +147,14 @@ class Applying:
             return AT_GATE, f"{count}; waits for you: {waits}."
         out = sum(1 for entry in self.facts.ledger.machines.values() if entry.left_out)
         return DONE, f"Done: {count}." + (f" {out} machines were left out." if out else "")
+
+    def _judge_cut(self, count: str) -> tuple[int, str]:
+        """The same where it was stopped, or its time was over; for a discovery there is no other end."""
+        if not self.aim.ends:
+            return DONE, f"Discovery ended: {len(self.facts.ledger.machines)} machines are known; {count}."
+        if self._is_stopped:
+            return INTERRUPTED, f"Stopped; {count}. Run the same command to go on."
+        return SOME_FAILED, f"Out of time after {self.deadline_s:g} s; {count}. Run the same command to go on."
 
     def _is_late(self, began: float) -> bool:
         return bool(self.deadline_s) and time.monotonic() - began > self.deadline_s

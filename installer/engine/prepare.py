@@ -87,6 +87,8 @@ def run_preparations(
         check_ports(site.admin.address)
         look_around(site, interface, outlet)
     save_text(state / "site.yaml", found.document.text)
+    if not args.discover:
+        save_applied(state, found.document.text, args.beside or args.site.absolute().parent)
     applied = Event(
         Happened.SITE_APPLIED, "admin", {"sha256": sha256(found.document.text.encode()).hexdigest(), "name": site.name}
     )

@@ -92,7 +92,7 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
     from installer.engine.hosts import LiveEffects
     from installer.engine.journal import Journal
     from installer.engine.lock import hold_lock
-    from installer.engine.prepare import load_input, run_preparations, save_applied
+    from installer.engine.prepare import load_input, run_preparations
     from installer.engine.store import make_who
     from installer.power import make_power
 
@@ -107,8 +107,6 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
         ThreadPoolExecutor(AT_ONCE, "effects") as pool,
     ):
         place, keep_serving = run_preparations(found, found.site, journal, args, outlet)
-        if not args.discover:
-            save_applied(state, found.document.text, args.beside or args.site.absolute().parent)
         tell_begun()
         heartbeat = Heartbeat(journal)
         effects = LiveEffects(journal, heartbeat.waits, pool, lambda entry: make_power(entry, state))

@@ -34,7 +34,8 @@ class PageState:
         """Hold on to what is still there: a row that vanished hands the cursor to the one in its place."""
         names = [part.name for part in page.parts if can_focus(part)]
         if self.focus not in names:
-            self.focus = names[0] if names else ""
+            chosen = [part.name for part in page.parts if can_focus(part) and not isinstance(part, Lines)]
+            self.focus = (chosen or names or [""])[0]
         for part in page.parts:
             if isinstance(part, Table):
                 state = self.part(part.name)

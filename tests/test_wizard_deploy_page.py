@@ -50,7 +50,7 @@ def test_rows_say_what_runs_what_waits_and_the_remedy() -> None:
 def test_gates_say_what_to_do() -> None:
     row = find_table(make_view(named=True)).rows[0]
     assert row.cells[2] == "waits for you"
-    assert row.notes == ("Admit node1: a on the review page admits it, once its code is the one on its console",)
+    assert row.notes == ("Admit node1: a on the review page, once its code is the console's",)
 
 
 def test_nothing_changes_within_a_second_of_work() -> None:

@@ -36,7 +36,7 @@ from installer.wizard.view import View
 from installer.wizard.wishes import Append, Apply, StopApplying
 
 GATES: Final = {
-    "admit": "a on the review page admits it, once its code is the one on its console",
+    "admit": "a on the review page, once its code is the console's",
     "allocate": "consent on the review page: its disks may then be erased",
 }
 COLUMNS: Final = (
@@ -47,8 +47,9 @@ COLUMNS: Final = (
     Column("time", 8, drop=1, right=True),
 )
 HELP: Final = (
-    "The work goes on when you close this, and when the line drops: reopening shows the truth.",
-    "A node that waits says for what. One with a problem says why: r tries it again, x goes on without it.",
+    "The work goes on when you close this, or the line drops; reopen it at any time.",
+    "A node that waits says for what; one with a problem says why.",
+    "r tries it again, x goes on without it.",
 )
 
 
@@ -179,7 +180,7 @@ def leave_out(view: View, chosen: Selection) -> Outcome:
 
     says = (
         f"Leave out {_join(picked)}?",
-        "The others go on without. What was written stays; its power is not touched.",
+        "The others go on. What was written stays; its power is not touched.",
         "r brings it back at any time.",
     )
     return Ask(_make_question("Leave out", "the others go on without it"), follow, says)
@@ -196,7 +197,7 @@ def stop(view: View, _chosen: Selection) -> Outcome:
 
     says = (
         "No further step begins; services for the nodes stop too.",
-        "A node that is unpacking now goes on by itself. c goes on later; nothing is lost.",
+        "A node that is unpacking now goes on by itself. c goes on later.",
     )
     return Ask(_make_question("Stop", "the deployment stops"), follow, says)
 

@@ -37,7 +37,7 @@ COLUMNS: Final = (
 )
 HELP: Final = (
     "Every node with its address, and how it is. u saves the site file and the report to a stick.",
-    "The saved site file brings the same site up again without a question: rackstrap apply FILE.",
+    "The saved site file brings the same site up again: rackstrap apply FILE.",
 )
 
 

@@ -20,7 +20,7 @@ COLUMNS: Final = (
     Column("roles", 20, drop=2, grow=True),
     Column("model", 14, drop=1),
 )
-HELP: Final = ("Each switch with what hangs on it, by LLDP. Enter says what fails with it: read it before you pull a cable.",)
+HELP: Final = ("Each switch with what hangs on it, by LLDP. Enter says what fails with it.",)
 
 
 def make_rack_page(view: View, _subject: str = "") -> Page:

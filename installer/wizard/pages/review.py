@@ -56,8 +56,8 @@ COLUMNS: Final = (
 )
 HELP: Final = (
     "You see what would be done to each node. LOOK: a disk of it holds something.",
-    "Nothing is erased before you have typed the site's name, and then only the disks shown.",
-    "All nodes are installed at the same time: the minutes are those of the slowest one.",
+    "Nothing is erased before you typed the site's name, then only what is shown.",
+    "All nodes are installed at once: the minutes are those of the slowest.",
 )
 WANTS: Final = frozenset({"plan"})
 

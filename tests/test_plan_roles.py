@@ -147,6 +147,16 @@ def test_what_is_needed_is_proposed_with_reasons() -> None:
     assert why["n2"]["db"] == "web needs it; fewest roles so far"
 
 
+def test_what_a_proposed_role_needs_is_proposed_too() -> None:
+    roles = replace(make_site(""), roles={"web": {}})
+    placed, why, problems = place_roles(roles, ALL, [candidate(n) for n in (1, 2, 3)])
+    assert problems == []
+    assert {name for name, held in placed.items() if "db" in held} == {"n1", "n2", "n3"}
+    assert [reasons["web"] for reasons in why.values() if "web" in reasons] == [
+        "the site file sets its options; fewest roles so far"
+    ]
+
+
 def test_the_hardware_decides_and_says_so() -> None:
     nodes = [candidate(1, disks=2), candidate(2, disks=5), candidate(3)]
     _, why, _ = place_roles(replace(make_site(""), roles={"store": {}}), ALL, nodes)

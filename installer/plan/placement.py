@@ -24,7 +24,7 @@ def place_roles(site: Site, roles: Mapping[str, Role], nodes: Sequence[Candidate
     """
     work = _Placing(site, roles, nodes)
     work.take_given()
-    for role in work.order:
+    for role in reversed(work.order):  # what needs a role comes before it
         work.propose(roles[role])
     rank = {name: index for index, name in enumerate(work.order)}
     placed = {name: tuple(sorted(why, key=lambda r: (rank.get(r, len(rank)), r))) for name, why in work.why.items()}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from installer.wizard.desk import Desk
     from installer.wizard.guide import Guide
 
+WIPE: Final = b"\x1b[H\x1b[2J"  # what the TUI drew: a bare console has no second screen to leave
 _RECORDINGS: Final = Path("tests/machines")  # in a checkout
 
 
@@ -103,6 +104,7 @@ def run_front_ends(make_guide: Callable[[], Guide], *, is_plain: bool, is_ascii:
 
         if run_app(make_guide, is_ascii) != "plain":
             return 0
+        os.write(2, WIPE)
     from installer.wizard.plain import run_plain
 
     return run_plain(make_guide)

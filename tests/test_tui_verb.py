@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pexpect
 import pytest
 
 from installer.cli import make_parser, run
 from screens.verbs import find_recordings, make_desk, make_words
+from tests.terminal import Terminal
 
 ROOT: Final = Path(__file__).parent.parent
 MACHINES: Final = ROOT / "tests/machines"
@@ -90,7 +92,22 @@ def test_plain_mode_reads_a_script(tmp_path: Path) -> None:
     done = run_tui("--plain", "--machine", machine, "--state", str(tmp_path / "state"), typed="n\nn\nQ\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("A rehearsal: recorded machines, nothing real is touched.\n\nWelcome, 1 of 9.")
-    again = run_tui("--plain", "--machine", machine, "--state", str(tmp_path / "state"), typed="")
-    assert (again.returncode, again.stderr) == (0, "")
-    assert "\nDisks, 3 of 9." in again.stdout
-    assert again.stdout.endswith("Enter what is new.\n> ")
+    assert "\nDisks, 3 of 9." in done.stdout
+    desk = make_desk(make_parser("tui").parse_args(["tui", "--machine", machine, "--state", str(tmp_path / "state")]))
+    assert desk.find_page() == "disks"
+    desk.close()
+
+
+def test_plain_mode_chosen_in_the_tui_goes_on_at_the_same_place(tmp_path: Path) -> None:
+    words = ("--machine", str(MACHINES / "uefi-nvme.json"), "--state", str(tmp_path / "state"))
+    with Terminal([sys.executable, "-m", "installer.cli", "tui", *words]) as terminal:
+        terminal.wait_for("Welcome 1/9")
+        terminal.press("l")
+        terminal.wait_for(r"(?s)\AA rehearsal: recorded.*Welcome, 1 of 9\..*\n> *\n")
+        written = len(terminal.written)
+        terminal.press("Q\r")
+        terminal.wait_for("Nothing is lost")
+        assert b"\x1b" not in terminal.written[written:]
+        terminal.child.expect(pexpect.EOF)
+        terminal.child.wait()
+        assert terminal.child.exitstatus == 0

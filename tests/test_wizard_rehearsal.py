@@ -20,7 +20,7 @@ from installer.plan.consent import make_consent
 from installer.probe.identity import make_machine_id
 from installer.site.verbs import load_machines
 from installer.wizard.draft import edit_draft
-from installer.wizard.rehearsal import RehearsalDesk
+from installer.wizard.rehearsal import TOUCH_EVERY_S, RehearsalDesk
 from installer.wizard.view import View
 from installer.wizard.wishes import (
     AddBmc,
@@ -194,7 +194,7 @@ def consent(view: View) -> Append:
 DRIVER = """
 import sys, time
 from pathlib import Path
-from installer.wizard.rehearsal import RehearsalDesk
+from installer.wizard.rehearsal import TOUCH_EVERY_S, RehearsalDesk
 from installer.wizard.wishes import Apply
 desk = RehearsalDesk([Path(word) for word in sys.argv[2:]], is_demo=True, state=Path(sys.argv[1]), speed=100.0)
 desk.look(frozenset())
@@ -212,6 +212,10 @@ def test_a_deployment_outlives_the_one_who_started_it(tmp_path: Path) -> None:
         assert "simulated" in view.here.rehearsal
         assert "has begun" in desk.carry_out(Discover())
         assert desk.carry_out(Discover()) == "machines are being discovered already"
+        assert (state / LOOKED).exists()
+        (state / LOOKED).unlink()
+        desk._touched_at -= TOUCH_EVERY_S  # as if that time had passed
+        desk.has_news()
         assert (state / LOOKED).exists()
         view = look_until(desk, lambda view: len(view.machines) == 12, frozenset())
         assert view.running is not None

@@ -80,7 +80,7 @@ class RehearsalDesk:
         if self.bench.draft is None:
             self.bench.set_draft(make_new_draft(self._machine, self.bench.roles))
         self._fleet: subprocess.Popen[bytes] | None = None
-        self._touched_at = 0.0
+        self._touched_at = -TOUCH_EVERY_S
         if is_demo:
             self._fleet = self._start_fleet()
         else:
@@ -88,13 +88,18 @@ class RehearsalDesk:
         self._outside: Final = self._make_outside()
 
     def look(self, wants: frozenset[str]) -> View:
-        if self._is_demo and time.monotonic() > self._touched_at + TOUCH_EVERY_S:
-            (self._state / LOOKED).touch(mode=0o600)
-            self._touched_at = time.monotonic()
+        self._show_presence()
         return self.bench.look(self._outside, wants)
 
     def has_news(self) -> bool:
+        self._show_presence()
         return self.bench.has_news()
+
+    def _show_presence(self) -> None:
+        """Tell the fleet now and then that somebody is looking."""
+        if self._is_demo and time.monotonic() > self._touched_at + TOUCH_EVERY_S:
+            (self._state / LOOKED).touch(mode=0o600)
+            self._touched_at = time.monotonic()
 
     def find_page(self) -> str:
         return self.bench.page

@@ -119,19 +119,29 @@ def _check_name(name: str) -> None:
 
 @contextmanager
 def writable(device: Path) -> Iterator[None]:
-    """Take the read-only flag from this one partition, and set it again; a plain file, or one without the flag, stays as is."""
+    """Take the read-only flag from this one partition, and set it again; a plain file, or one without the flag, stays as is.
+
+    The kernel refuses to write to a partition as long as its whole disk has the flag (bdev_read_only in linux/blkdev.h), so
+    that is lifted too; the disk's other partitions keep their own.
+    """
     real = device.resolve()
-    was_locked = real.is_block_device() and _run("blockdev", "--getro", str(real)).strip() == b"1"
-    if not was_locked:
-        yield
-        _sync(real)
-        return
-    _run("blockdev", "--setrw", str(real))
+    locked = [str(one) for one in _find_above(real) if _run("blockdev", "--getro", str(one)).strip() == b"1"]
+    for one in locked:
+        _run("blockdev", "--setrw", one)
     try:
         yield
         _sync(real)
     finally:
-        _run("blockdev", "--setro", str(real))
+        for one in reversed(locked):
+            _run("blockdev", "--setro", one)
+
+
+def _find_above(device: Path) -> tuple[Path, ...]:
+    """The whole disk and the partition; the disk alone where it is one; nothing for a plain file."""
+    if not device.is_block_device():
+        return ()
+    place = (Path("/sys/class/block") / device.name).resolve()
+    return (device.with_name(place.parent.name), device) if (place / "partition").exists() else (device,)
 
 
 def _sync(device: Path) -> None:

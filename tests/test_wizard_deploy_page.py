@@ -11,7 +11,7 @@ from installer.wizard.pages import deploy
 from installer.wizard.pages.done import make_done_page, make_events_page, save_both
 from installer.wizard.view import Running, View
 from installer.wizard.wishes import Append, Apply, SaveReport, SaveSite, StopApplying
-from tests.wizard_views import VOLUMES, make_view
+from tests.wizard_views import SITE, VOLUMES, make_view
 
 
 def find_table(view: View) -> Table:
@@ -114,3 +114,10 @@ def test_done_shows_health_and_saves_both() -> None:
     events = make_events_page(view).parts[0]
     assert isinstance(events, Lines)
     assert len(events.lines) == len(view.events)
+
+
+def test_going_on_shows_first_what_the_file_alone_consents_to() -> None:
+    text = SITE.replace("nodes:\n", "erase: blank\ndiscovery: {admit: matched}\nnodes:\n")
+    asked = deploy.go_on(make_view(text=text), Selection())
+    assert isinstance(asked, Ask)
+    assert "Consented to before, and erased too: 3 disks (file: erase blank)" in asked.says

@@ -31,7 +31,7 @@ from installer.wizard.page import (
     Told,
     Wished,
 )
-from installer.wizard.pages.gate import DEPLOY, check_ready
+from installer.wizard.pages.gate import DEPLOY, check_ready, start
 from installer.wizard.view import View
 from installer.wizard.wishes import Append, Apply, StopApplying
 
@@ -47,7 +47,7 @@ COLUMNS: Final = (
     Column("time", 8, drop=1, right=True),
 )
 HELP: Final = (
-    "The work goes on when you close this, or the line drops; reopen it at any time.",
+    "The work goes on when you close this, or when the line drops.",
     "A node that waits says for what; one with a problem says why.",
     "r tries it again, x goes on without it.",
 )
@@ -206,13 +206,15 @@ def _make_question(label: str, yes: str) -> Field:
     return Field("sure", label, "choice", choices=(("yes", yes), ("no", "nothing changes")))
 
 
-def go_on(view: View, _chosen: Selection) -> Outcome:
+def go_on(view: View, chosen: Selection) -> Outcome:
     """Apply again. It gives no consent: what needs one waits for the review page."""
     problem = check_ready(view)
     if problem is not None:
         return problem
     if view.plan is not None and all(step.key in view.done for step in view.plan.steps):
         return Told("everything is done: nothing is left to do")
+    if view.plan is not None and view.plan.consents:
+        return start(view, chosen)  # the file consents to disks that nobody was shown yet: they are shown first
     return Wished((Apply(),), "it goes on; what waits for your consent waits on the review page", DEPLOY)
 
 

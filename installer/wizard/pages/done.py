@@ -36,7 +36,7 @@ COLUMNS: Final = (
     Column("heard of", 9, drop=1, right=True),
 )
 HELP: Final = (
-    "Every node with its address, and how it is. u saves the site file and the report to a stick.",
+    "Every node with its address. u saves site file and report to a stick.",
     "The saved site file brings the same site up again: rackstrap apply FILE.",
 )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.message import Message
 
@@ -19,10 +21,15 @@ from screens.canvas import Canvas
 from screens.frame import Shown, find_actions, make_frame
 from screens.glyphs import Cleaner
 from screens.help import make_help
+from screens.paint import CODES, COLOURLESS
 from screens.prompt import make_prompt
 from screens.questions import make_field_question, make_leaving
 from screens.state import PageState, find_part
 from screens.worker import Crew, Seen, see
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from textual.screen import Screen
 
 LOOK_EVERY_S: Final = 0.25
 PAINT_EVERY_S: Final = 1.0  # news are painted no more often, so that a slow line keeps up
@@ -35,6 +42,17 @@ class Ended(Message):
     def __init__(self, end: Callable[[], None]) -> None:
         super().__init__()
         self.end = end
+
+
+class Written(CompositorUpdate):
+    """An update that is a string already."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def render_segments(self, console: Console) -> str:
+        del console
+        return self._text
 
 
 class RackstrapApp(App[str], inherit_bindings=False):
@@ -51,6 +69,8 @@ class RackstrapApp(App[str], inherit_bindings=False):
         self._states: dict[tuple[str, str], PageState] = {}
         self.shown = Shown(None, PageState(), said=("looking at this machine ...",))
         self._help: Page | None = None
+        self.canvas: Final = Canvas()
+        self._codes: Final = COLOURLESS if os.environ.get("NO_COLOR") else CODES
         self._is_looking = False
         self._painted_at = 0.0
         self._asking: Final = Asking(self)
@@ -58,10 +78,10 @@ class RackstrapApp(App[str], inherit_bindings=False):
         self.error: RackstrapError | None = None
 
     def compose(self) -> ComposeResult:
-        yield Canvas()
+        yield self.canvas
 
     def on_mount(self) -> None:
-        self.query_one(Canvas).focus()
+        self.canvas.focus()
         self.set_interval(LOOK_EVERY_S, self._look)
         self.crew.submit(self._start, self._take_start)
 
@@ -73,7 +93,7 @@ class RackstrapApp(App[str], inherit_bindings=False):
 
     def on_resize(self, event: events.Resize) -> None:
         del event
-        self.query_one(Canvas).forget()
+        self.canvas.forget()
         self.paint()
 
     # what comes from the worker
@@ -124,8 +144,14 @@ class RackstrapApp(App[str], inherit_bindings=False):
             state = self._states.setdefault(("help", ""), PageState())
             state.take(self._help)
             shown = replace(shown, page=self._help, state=state, depth=2, said=(), prompt=None, is_filtering=False)
-        self.query_one(Canvas).show(make_frame(shown, width, height, self._clean))
+        self.canvas.show(make_frame(shown, width, height, self._clean))
         self._painted_at = time.monotonic()
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Textual's last step: write the cells that differ, in the place of the regions that it would write."""
+        if isinstance(renderable, CompositorUpdate) and self.canvas.lines:
+            renderable = Written(self.canvas.render_update(self._codes))
+        super()._display(screen, renderable)
 
     def _look(self) -> None:
         """Ask for news, and have them painted."""

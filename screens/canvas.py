@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Offset, Region
+from textual.geometry import Offset
 from textual.strip import Strip
 from textual.widget import Widget
 
 from screens.frame import Frame
-from screens.lines import Line, find_change
+from screens.lines import Line
+from screens.paint import render_update
 
 # Few, from the console's own sixteen, and never the only sign: the mood is a word before it is a colour.
 STYLES: Final = {
@@ -31,27 +33,26 @@ class Canvas(Widget, can_focus=True, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: list[Line] = []
+        self.lines: list[Line] = []
+        self._painted: list[Line] | None = None
 
     def show(self, frame: Frame) -> None:
         """Put this frame in the place of the last one."""
         self.app.cursor_position = Offset(*frame.cursor)
-        before, self._lines = self._lines, frame.lines
-        if len(before) != len(frame.lines):
-            self.refresh()
-            return
-        changes = [
-            (y, find_change(old, new, self.size.width)) for y, (old, new) in enumerate(zip(before, frame.lines, strict=True))
-        ]
-        regions = [Region(change[0], y, change[1] - change[0] + 1, 1) for y, change in changes if change]
-        if regions:
-            self.refresh(*regions)
+        self.lines = frame.lines
+        self.refresh()
 
     def forget(self) -> None:
-        """Paint all of the next frame: the size has changed."""
-        self._lines = []
+        """Paint all of the next frame: what the terminal shows is not known."""
+        self._painted = None
+
+    def render_update(self, codes: Mapping[str, str]) -> str:
+        """What has to be written so that the terminal shows the frame."""
+        old, self._painted = self._painted, self.lines
+        x, y = self.app.cursor_position
+        return render_update(old, self.lines, self.size.width, (x, y), codes)
 
     def render_line(self, y: int) -> Strip:
-        line = self._lines[y] if y < len(self._lines) else ()
+        line = self.lines[y] if y < len(self.lines) else ()
         segments = [Segment(text, STYLES.get(style, STYLES[""])) for text, style in line if text]
         return Strip(segments).adjust_cell_length(self.size.width)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -72,20 +72,38 @@ def run_attach(state: Path, argv: Sequence[str]) -> int:
 
     `argv`: the words of `rackstrap` that the session runs. Raises RackstrapError.
     """
+    if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
+        raise RackstrapError("this terminal can only print", "rackstrap tui --plain reads and writes lines")
     tmux = make_tmux(find_socket(state))
     if not has_session(tmux):
         start_session(tmux, argv, state)
     print("Rackstrap: the session that every console shares. Ctrl-b d leaves it as it is.", flush=True)  # noqa: T201
     environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
-    client = subprocess.Popen([*tmux, "attach-session", "-t", SESSION], env=environment)
-    try:
-        while True:
-            try:
-                return client.wait(LOOK_EVERY_S)
-            except subprocess.TimeoutExpired:
-                let_go_when_idle(tmux, client.pid)
-    except KeyboardInterrupt:
-        return client.wait()
+    # To lock and unlock at once makes tmux wait for this line's size before it paints: it paints once, not twice.
+    words = [*tmux, *find_charset(environment), "attach-session", "-t", SESSION, ";", "lock-client"]
+    client = subprocess.Popen(words, env=environment)
+    code = wait_for(tmux, client)
+    if has_session(tmux):
+        print("The session goes on; rackstrap tui --attach comes back to it.", flush=True)  # noqa: T201
+    return code
+
+
+def find_charset(environment: Mapping[str, str]) -> list[str]:
+    """`-u` unless the locale names another charset: a serial line's login often has no locale, and its terminal does UTF-8."""
+    named = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environment.get(name))), "")
+    charset = named.partition(".")[2].partition("@")[0]
+    return [] if charset and charset.casefold().replace("-", "") != "utf8" else ["-u"]
+
+
+def wait_for(tmux: Sequence[str], client: subprocess.Popen[bytes]) -> int:
+    """Until this console leaves, or is idle for long. Returns the client's exit code."""
+    while True:
+        try:
+            return client.wait(LOOK_EVERY_S)
+        except subprocess.TimeoutExpired:
+            let_go_when_idle(tmux, client.pid)
+        except KeyboardInterrupt:
+            continue
 
 
 def let_go_when_idle(tmux: Sequence[str], pid: int) -> None:

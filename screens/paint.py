@@ -29,9 +29,9 @@ def render_update(
 def _render_line(old: Line, new: Line, y: int, width: int, codes: Mapping[str, str]) -> str:
     was, now = find_cells(old, width), find_cells(new, width)
     old_end, end = (min(len(find_text(line).rstrip(" ")), width) for line in (old, new))
-    # A line that was blank is written from its first cell: tmux keeps a blank that was written as one byte, one that was
-    # jumped over as a sequence of eight.
-    changed = list(range(end)) if old_end == 0 else [x for x in range(end) if was[x] != now[x]]
+    # Where the line was empty, blanks are written too: tmux sends one that was written as one byte, one that was jumped over
+    # as a sequence of eight.
+    changed = [x for x in range(end) if x >= old_end or was[x] != now[x]]
     written = [_move(start, y) + _render_cells(now[start:stop], codes) for start, stop in _join(changed)]
     if old_end > end:
         written.append(f"{_move(end, y)}\x1b[K")

@@ -69,7 +69,7 @@ class RackstrapApp(App[str], inherit_bindings=False):
         self._states: dict[tuple[str, str], PageState] = {}
         self.shown = Shown(None, PageState(), said=("looking at this machine ...",))
         self._help: Page | None = None
-        self.canvas: Final = Canvas()
+        self.canvas: Final = Canvas(self._take_size)
         self._codes: Final = COLOURLESS if os.environ.get("NO_COLOR") else CODES
         self._is_looking = False
         self._painted_at = 0.0
@@ -91,8 +91,8 @@ class RackstrapApp(App[str], inherit_bindings=False):
     def on_ended(self, message: Ended) -> None:
         message.end()
 
-    def on_resize(self, event: events.Resize) -> None:
-        del event
+    def _take_size(self) -> None:
+        """Paint all anew: the canvas has another size by now."""
         self.canvas.forget()
         self.paint()
 

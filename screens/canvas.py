@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
 from rich.segment import Segment
@@ -31,10 +31,15 @@ class Canvas(Widget, can_focus=True, inherit_bindings=False):
 
     DEFAULT_CSS: ClassVar[str] = "Canvas { width: 100%; height: 100%; }"
 
-    def __init__(self) -> None:
+    def __init__(self, sized: Callable[[], None]) -> None:
+        """`sized` is called whenever the canvas has got another size; the App hears of it too early."""
         super().__init__()
+        self._sized: Final = sized
         self.lines: list[Line] = []
         self._painted: list[Line] | None = None
+
+    def on_resize(self) -> None:
+        self._sized()
 
     def show(self, frame: Frame) -> None:
         """Put this frame in the place of the last one."""

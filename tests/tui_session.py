@@ -98,7 +98,9 @@ class Watched(Terminal):
 def join(state: Path, words: Sequence[str], **terminal: Any) -> Watched:
     """A terminal that joins the session of this state folder; the first begins it."""
     env = make_environment(state.parent)
-    return Watched([*COMMAND, "--attach", "--state", str(state), *words], env=env, **terminal)
+    watched = Watched([*COMMAND, "--attach", "--state", str(state), *words], env=env, **terminal)
+    watched.child.delaybeforesend = None  # pexpect's own pause of 50 ms before each key
+    return watched
 
 
 def find_processes(state: Path) -> list[int]:

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from screens import quiet
+
+# isort: split
 from textual import events
 from textual._compositor import CompositorUpdate
 from textual.app import App, ComposeResult
+from textual.geometry import Size
 from textual.message import Message
 
 from installer.model.problems import RackstrapError
-from installer.wizard.guide import Guide, Reply, make_save
-from installer.wizard.page import Fields, Lines, Page, Table
+from installer.wizard.guide import Guide, Reply
+from installer.wizard.page import Page
 from screens.asking import Asking
 from screens.canvas import Canvas
-from screens.frame import Shown, find_actions, make_frame
-from screens.glyphs import Cleaner
-from screens.help import make_help
+from screens.frame import Shown, make_frame
+from screens.glyphs import Cleaner, speaks_utf8
+from screens.keys import MOVES, Keys
 from screens.paint import CODES, COLOURLESS
 from screens.prompt import make_prompt
-from screens.questions import make_field_question, make_leaving
-from screens.state import PageState, find_part
-from screens.worker import Crew, Seen, see
+from screens.state import PageState
+from screens.worker import Crew, Seen, describe, log_failure, look, see
 
 if TYPE_CHECKING:
     from rich.console import Console
     from textual.screen import Screen
 
 LOOK_EVERY_S: Final = 0.25
+PATIENCE_S: Final = 0.5  # then it is said that something takes longer
 PAINT_EVERY_S: Final = 1.0  # news are painted no more often, so that a slow line keeps up
-MOVES: Final = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10, "home": -(10**9), "end": 10**9}
 
 
 class Ended(Message):
@@ -58,6 +63,7 @@ class Written(CompositorUpdate):
 class RackstrapApp(App[str], inherit_bindings=False):
     """One guide on one terminal. Returns "" at its end, or the front-end to go on with."""
 
+    SETTINGS: ClassVar = quiet.SETTINGS
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
     CSS: ClassVar[str] = "Screen { background: ansi_default; color: ansi_default; layers: base; overflow: hidden; }"
 
@@ -68,12 +74,17 @@ class RackstrapApp(App[str], inherit_bindings=False):
         self.crew: Final = Crew(lambda end: self.post_message(Ended(end)))
         self._states: dict[tuple[str, str], PageState] = {}
         self.shown = Shown(None, PageState(), said=("looking at this machine ...",))
-        self._help: Page | None = None
+        self.help: Page | None = None
         self.canvas: Final = Canvas(self._take_size)
         self._codes: Final = COLOURLESS if os.environ.get("NO_COLOR") else CODES
         self._is_looking = False
         self._painted_at = 0.0
+        self._painted_size = Size(0, 0)
+        self._doing = 0  # jobs that keys have begun
+        self._ahead: deque[tuple[str, str]] = deque(maxlen=32)
+        self.failure: Exception | None = None
         self._asking: Final = Asking(self)
+        self._keys: Final = Keys(self)
         self.guide: Guide | None = None
         self.error: RackstrapError | None = None
 
@@ -103,6 +114,8 @@ class RackstrapApp(App[str], inherit_bindings=False):
             guide = self._make_guide()
         except RackstrapError as error:
             return error
+        except Exception as error:  # noqa: BLE001 -- told in one line at the end, like every fault of ours
+            return RackstrapError(f"the first page failed: {describe(error)}", "rackstrap tui --plain may still do")
         self.guide = guide
         return see(guide, lambda: Reply(guide.refresh()))
 
@@ -132,7 +145,7 @@ class RackstrapApp(App[str], inherit_bindings=False):
         filtering = self.shown.is_filtering and page.name == (self.shown.page.name if self.shown.page else "")
         self.shown = Shown(page, state, seen.site, seen.position, seen.depth, said, style, prompt, filtering)
         if not is_news:
-            self._help = None
+            self.help = None
         self.paint()
 
     def paint(self) -> None:
@@ -140,10 +153,10 @@ class RackstrapApp(App[str], inherit_bindings=False):
         if width < 2 or height < 2:
             return
         shown = self.shown
-        if self._help is not None:
+        if self.help is not None:
             state = self._states.setdefault(("help", ""), PageState())
-            state.take(self._help)
-            shown = replace(shown, page=self._help, state=state, depth=2, said=(), prompt=None, is_filtering=False)
+            state.take(self.help)
+            shown = replace(shown, page=self.help, state=state, depth=2, said=(), prompt=None, is_filtering=False)
         self.canvas.show(make_frame(shown, width, height, self._clean))
         self._painted_at = time.monotonic()
 
@@ -153,6 +166,16 @@ class RackstrapApp(App[str], inherit_bindings=False):
             renderable = Written(self.canvas.render_update(self._codes))
         super()._display(screen, renderable)
 
+    def _handle_exception(self, error: Exception) -> None:
+        """A fault of the screen's own ends it with a line and a log, not with a page of Python."""
+        self.failure = self.failure or error
+        if self.guide is not None:
+            log_failure(self.guide, error)
+        if self.is_headless:
+            super()._handle_exception(error)
+        else:
+            self.exit("", return_code=1)
+
     def _look(self) -> None:
         """Ask for news, and have them painted."""
         guide = self.guide
@@ -160,26 +183,31 @@ class RackstrapApp(App[str], inherit_bindings=False):
             return
         self._is_looking = True
 
-        def job() -> Seen | None:
-            has_news = guide.desk.has_news()
-            return see(guide, lambda: Reply(guide.refresh())) if has_news else None
-
         def then(seen: Seen | None) -> None:
             self._is_looking = False
             if seen is not None and not seen.failed:
                 self.take(seen, is_news=True)
 
-        self.crew.submit(job, then)
+        self.crew.submit(lambda: look(guide), then)
 
     def do(self, make: Callable[[Guide], Reply]) -> None:
         """Have the guide do something, and show what followed."""
         guide = self.guide
         if guide is not None:
-            self.set_timer(0.5, self._tell_waiting)
-            self.crew.submit(lambda: see(guide, lambda: make(guide)), self.take)
+            self._doing += 1
+            self.set_timer(PATIENCE_S, self._tell_waiting)
+            self.crew.submit(lambda: see(guide, lambda: make(guide)), self._take_done)
+
+    def _take_done(self, seen: Seen) -> None:
+        """What came of a key; then the keys that were typed ahead of it."""
+        self._doing -= 1
+        self.take(seen)
+        while self._ahead and not self._doing:
+            self._press(*self._ahead.popleft())
 
     def _tell_waiting(self) -> None:
-        if self.crew.waiting and not self._is_looking and self.shown.page is not None and self.shown.prompt is None:
+        self._ahead.clear()  # what is typed against a page that does not come is not meant for the next one
+        if self._doing and self.shown.page is not None and self.shown.prompt is None:
             self.shown = replace(self.shown, said=("working on it ...",), style="")
             self.paint()
 
@@ -189,14 +217,23 @@ class RackstrapApp(App[str], inherit_bindings=False):
         event.stop()
         event.prevent_default()
         text = event.character if event.character and event.is_printable else ""
-        if self._help is not None:
-            self._press_help(event.key)
+        if event.key == "ctrl+l":
+            self.canvas.forget()
+            self.paint()
+        elif self._doing and event.key not in MOVES and event.key != "escape":
+            self._ahead.append((event.key, text))  # meant for the page that comes
+        else:
+            self._press(event.key, text)
+
+    def _press(self, key: str, text: str) -> None:
+        if self.help is not None:
+            self._press_help(key)
         elif self.shown.prompt is not None:
-            self._asking.press(self.shown.prompt, event.key, text)
+            self._asking.press(self.shown.prompt, key, text)
         elif self.shown.is_filtering:
-            self._press_filter(event.key, text)
+            self._keys.press_filter(key, text)
         elif self.shown.page is not None:
-            self._press_page(self.shown.page, event.key, text)
+            self._keys.press_page(self.shown.page, key, text)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -204,78 +241,25 @@ class RackstrapApp(App[str], inherit_bindings=False):
             self._asking.put(self.shown.prompt, event.text)
 
     def _press_help(self, key: str) -> None:
-        if key in MOVES and self._help is not None:
-            self._states[("help", "")].move(self._help, MOVES[key])
+        if key in MOVES and self.help is not None:
+            self._states[("help", "")].move(self.help, MOVES[key])
         else:
-            self._help = None
-        self.paint()
-
-    def _press_page(self, page: Page, key: str, text: str) -> None:
-        state = self.shown.state
-        if key in MOVES:
-            state.move(page, MOVES[key])
-        elif key in {"tab", "shift+tab"}:
-            state.turn(page, 1 if key == "tab" else -1)
-        elif key == "space" and self._mark(page, state):
-            pass
-        elif text == "?":
-            self._help = make_help(page)
-        elif text == "/" and isinstance(find_part(page, state.focus), Table):
-            self.shown = replace(self.shown, is_filtering=True, said=())
-        elif key == "escape" and state.filter:
-            state.filter = ""
-            state.take(page)
-        else:
-            self._press_action(page, state, key, text)
-            return
-        self.paint()
-
-    def _mark(self, page: Page, state: PageState) -> bool:
-        part = find_part(page, state.focus)
-        if not isinstance(part, Table) or not part.marks:
-            return False
-        own = state.part(part.name)
-        own.marked ^= {own.cursor} if any(row.key == own.cursor and row.offered for row in part.rows) else set()
-        state.move(page, 1)
-        return True
-
-    def _press_action(self, page: Page, state: PageState, key: str, text: str) -> None:
-        guide = self.guide
-        pressed = key if key in {"enter", "space"} else text
-        action = next((a for a in find_actions(page, state) if a.key == pressed), None)
-        part = find_part(page, state.focus)
-        if action is not None:
-            does, selection = action.does, state.select(page)
-            self.do(lambda g: g.take(does(g.view, selection)))
-        elif pressed == "enter" and isinstance(part, Fields):
-            self.do(lambda g: g.take(make_field_question(part, state.part(part.name).cursor)))
-        elif key == "escape":
-            self.do(Guide.back)
-        elif text == "n" or (pressed == "enter" and (part is None or isinstance(part, Lines))):
-            self.do(Guide.next)
-        elif text == "S" and guide is not None:
-            self.do(lambda g: g.take(make_save(g.view)))
-        elif text in {"Q", "q"} or key == "ctrl+c":
-            self.do(lambda g: g.take(make_leaving()))
-
-    def _press_filter(self, key: str, text: str) -> None:
-        state, page = self.shown.state, self.shown.page
-        if key in {"enter", "escape"} or (key in MOVES and page is not None):
-            state.filter = "" if key == "escape" else state.filter
-            self.shown = replace(self.shown, is_filtering=False)
-        elif key == "backspace":
-            state.filter = state.filter[:-1]
-        else:
-            state.filter = (state.filter + text)[:60]
-        if page is not None:
-            state.take(page)
+            self.help = None
         self.paint()
 
 
 def run_app(make_guide: Callable[[], Guide], is_ascii: bool = False) -> str:
-    """Run until the operator leaves. Returns the front-end to go on with, "" for none. Raises RackstrapError."""
-    app = RackstrapApp(make_guide, is_ascii=is_ascii)
+    """Run until the operator leaves. Returns the front-end to go on with, "" for none.
+
+    Raises RackstrapError, and SystemExit with 1 after a fault of the screen's own, whose reason is told in a line.
+    """
+    if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
+        raise RackstrapError("this terminal can only print", "add --plain to read and write lines")
+    app = RackstrapApp(make_guide, is_ascii=is_ascii or not speaks_utf8(os.environ))
     ending = app.run(mouse=False)
     if app.error is not None:
         raise app.error
+    if app.failure is not None:
+        sys.stderr.write(f"rackstrap: the screen failed, the work goes on: {describe(app.failure)}\n")
+        raise SystemExit(1)
     return ending or ""

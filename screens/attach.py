@@ -21,6 +21,7 @@ HERE: Final = Path(__file__).parent
 SESSION: Final = "rackstrap"
 IDLE_S: Final = 1800.0  # a console that nobody touches lets go of the session
 LOOK_EVERY_S: Final = 30.0
+PAINTED_WITHIN_S: Final = 1.0
 LONGEST_SOCKET: Final = 107  # bytes of sun_path without its end (unix(7))
 
 
@@ -67,6 +68,16 @@ def start_session(tmux: Sequence[str], argv: Sequence[str], state: Path) -> None
         raise RackstrapError(f"no session could be started: {done.stderr.strip()}", "rackstrap tui works without one")
 
 
+def wait_painted(tmux: Sequence[str]) -> None:
+    """Until the TUI has taken its screen, for a moment: who joins earlier gets an empty one first, byte by byte."""
+    ends_at = time.monotonic() + PAINTED_WITHIN_S
+    while time.monotonic() < ends_at:
+        asked = [*tmux, "display-message", "-p", "-t", SESSION, "#{alternate_on}"]
+        if subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip() == "1":
+            return
+        time.sleep(0.05)
+
+
 def run_attach(state: Path, argv: Sequence[str]) -> int:
     """Show what this is, then join the session, which is started where there is none. Returns the exit code.
 
@@ -77,6 +88,7 @@ def run_attach(state: Path, argv: Sequence[str]) -> int:
     tmux = make_tmux(find_socket(state))
     if not has_session(tmux):
         start_session(tmux, argv, state)
+        wait_painted(tmux)
     print("Rackstrap: the session that every console shares. Ctrl-b d leaves it as it is.", flush=True)  # noqa: T201
     environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
     # To lock and unlock at once makes tmux wait for this line's size before it paints: it paints once, not twice.

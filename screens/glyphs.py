@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
 
 from installer.wizard.guide import make_safe
@@ -56,3 +57,9 @@ class Cleaner:
 
     def __call__(self, text: str) -> str:
         return text if text.isascii() and text.isprintable() and len(text) < 2000 else make_safe(text).translate(self._table)
+
+
+def speaks_utf8(environment: Mapping[str, str]) -> bool:
+    """Whether the locale's charset is UTF-8: LC_ALL before LC_CTYPE before LANG, as locale(7) has it."""
+    named = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environment.get(name))), "")
+    return named.partition("@")[0].casefold().replace("-", "").endswith("utf8")

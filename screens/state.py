@@ -107,6 +107,18 @@ class PageState:
         self.focus = names[(names.index(self.focus) + by) % len(names)]
         return True
 
+    def flow(self, page: Page, by: int) -> bool:
+        """From the last row of a part down into the next part that can have the cursor, and from the first one up."""
+        parts = [part for part in page.parts if can_focus(part)]
+        at = next((number for number, part in enumerate(parts) if part.name == self.focus), 0) + by
+        if not 0 <= at < len(parts):
+            return False
+        self.focus = parts[at].name
+        keys = self.find_keys(parts[at])
+        if keys:
+            self.part(self.focus).cursor = keys[0 if by > 0 else -1]
+        return True
+
 
 def can_focus(part: Part) -> bool:
     match part:

@@ -58,19 +58,34 @@ def see(guide: Guide, do: Callable[[], Reply]) -> Seen:
     except RackstrapError as error:
         reply, failed = Reply(guide.page, message=error.message, hint=error.hint, is_refused=True), ""
     except Exception as error:  # noqa: BLE001 -- whatever a page does, the console must stay
-        log_failure(guide)
-        failed = f"this page failed: {type(error).__name__}: {error}"
+        log_failure(guide, error)
+        failed = f"this page failed: {describe(error)}"
         reply = Reply(guide.page, message=failed, hint="the work goes on; Esc goes back", is_refused=True)
     site = guide.view.draft.site
     return Seen(reply, guide.position, guide.depth, f"{site.name}  {site.domain}" if site is not None else "", failed)
 
 
-def log_failure(guide: Guide) -> None:
+def look(guide: Guide) -> Seen | None:
+    """The page made anew, where there is news. A fault is logged, and the page stays as it was."""
+    try:
+        has_news = guide.desk.has_news()
+    except Exception as error:  # noqa: BLE001 -- as above
+        log_failure(guide, error)
+        return None
+    return see(guide, lambda: Reply(guide.refresh())) if has_news else None
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def log_failure(guide: Guide, error: BaseException) -> None:
     """Keep the traceback where `rackstrap` keeps its logs; where that cannot be, the message on the screen has to do."""
     run = Path(guide.view.here.state_dir or "/nonexistent") / "run"
     try:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (run / "tui.log").open("a", encoding="utf-8") as log:
-            log.write(traceback.format_exc())
+            log.write("".join(traceback.format_exception(error)))
     except OSError:
         return

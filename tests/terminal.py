@@ -38,7 +38,9 @@ class Terminal:
         environment = {**os.environ, "TERM": term, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **(env or {})}
         environment.pop("TMUX", None)
         size = (rows, columns)
-        self.child: Final[Any] = pexpect.spawn(argv[0], list(argv[1:]), env=environment, dimensions=size, timeout=None, maxread=65536)
+        self.child: Final[Any] = pexpect.spawn(
+            argv[0], list(argv[1:]), env=environment, dimensions=size, timeout=None, maxread=65536
+        )
         self.screen: Final = pyte.Screen(columns, rows)
         self._stream: Final = pyte.ByteStream(self.screen)
         self.written = bytearray()

@@ -89,8 +89,7 @@ def measure_key(report: Report, name: str, terminal: Terminal, *keys: str) -> in
 def measure_disks(report: Report, state: Path, recording: Path, term: str, whiptail: tuple[int, float]) -> None:
     """The disk screen: painted first, joined again, a cursor move, and a change to the next screen and back.
 
-    tmux's client tells its size once it is attached, whereupon the server paints all once more (client.c, MSG_READY): whoever
-    joins a session that stands has two paints on the line. The one who begins it has the TUI's own, once.
+    Who begins the session waits for the TUI's own paint; who joins one that stands, perhaps on another console, for tmux's.
     """
     words = ["--machine", str(recording)]
     make_state(state, "disks")
@@ -116,7 +115,7 @@ def measure_disks(report: Report, state: Path, recording: Path, term: str, whipt
     report.judge(
         f"cursor move, {term}", moved / whiptail[1], MOVE_GOAL[term], "", f" of whiptail's: {moved:.0f} B of {whiptail[1]:.0f} B"
     )
-    report.tell(f"     screen change, {term}: {statistics.median(changes):.0f} B; joined again: {joined} B, tmux paints it twice")
+    report.tell(f"     screen change, {term}: {statistics.median(changes):.0f} B; joined again: {joined} B")
 
 
 def open_session(terminal: Terminal, title: str) -> None:

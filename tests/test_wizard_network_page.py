@@ -143,7 +143,7 @@ def test_a_port_of_the_file_that_is_missing_is_a_problem_row() -> None:
     ],
 )
 def test_values_that_are_typed(key: str, text: str, field: int, shown: str) -> None:
-    view = make_view()
+    view = edit(make_view(), press(make_view(), "enter", row=FIRST))  # a VLAN has to be on a port
     assert find_fields(make_page(edit(view, type_in(view, key, text)))).rows[field].shown == shown
 
 

@@ -102,7 +102,7 @@ def _make_checks(view: View) -> Lines:
     lines = [_make_check(check) for check in view.checks]
     if not has_decided_address(view) and view.draft.site is not None:
         address = view.draft.site.admin.address
-        lines.insert(0, Line(f"this machine does not have {address} yet; u sets it now", "wait", "own address"))
+        lines.insert(0, Line(f"{address} is not set here yet: u sets it now", "wait", "own address"))
     if not view.checks:
         lines.append(Line("no check has answered yet; they begin by themselves", "wait"))
     return Lines("checks", tuple(lines), "Checks, again every few seconds")

@@ -88,6 +88,7 @@ def find_first(error: BaseException) -> BaseException:
 def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
     from installer.engine.aim import DISCOVERY, WHOLE
     from installer.engine.apply import Applying
+    from installer.engine.folders import check_live
     from installer.engine.heartbeat import Heartbeat
     from installer.engine.hosts import LiveEffects
     from installer.engine.journal import Journal
@@ -101,6 +102,7 @@ def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
     if found.site is None:
         return 1
     state = args.state.absolute()
+    check_live(state)
     with (
         hold_lock(state, "discover" if args.discover else "apply") as tell_begun,
         Journal(state / "store.db", make_who("apply")) as journal,

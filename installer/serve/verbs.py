@@ -74,7 +74,10 @@ def find_serving(state: Path) -> int:
 
 
 def check_applied(state: Path) -> None:
-    """Refuse a folder in which no site is applied, before anything is made in it. Raises RackstrapError."""
+    """Refuse a folder in which no site is applied, or a rehearsal's, before anything is made in it. Raises RackstrapError."""
+    from installer.engine.folders import check_live
+
+    check_live(state)
     if not (state / "site.yaml").exists():
         raise RackstrapError(f"no site is applied in {state}", "rackstrap apply SITE")
 

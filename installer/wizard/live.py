@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from installer.engine.folders import check_live
 from installer.model.problems import RackstrapError
 from installer.network.change import confirm_network, renew_dhcp, set_network
 from installer.preflight.target import make_target
@@ -48,6 +49,7 @@ class LiveDesk:
         self, state: Path, image: Path, site: Path | None, roles_dirs: Sequence[Path] = (), interface: str | None = None
     ) -> None:
         self._state: Final = state.absolute()
+        check_live(self._state)
         self._image: Final = image.absolute()
         self._interface: Final = interface
         words = [*make_live_words(), "--image", str(self._image), *(["--interface", interface] if interface else [])]

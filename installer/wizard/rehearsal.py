@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from installer.engine.folders import claim_rehearsal
 from installer.lab import fleet_recordings
 from installer.lab.fleet import LOOKED
 from installer.model.facts import Machine
@@ -72,6 +73,7 @@ class RehearsalDesk:
         self._recordings: Final = fleet_recordings.load_rack(self._files)
         self._temporary: Final = tempfile.mkdtemp(prefix="rackstrap-rehearsal-") if state is None else ""
         self._state: Final = (state or Path(self._temporary)).absolute()
+        claim_rehearsal(self._state)
         words = (sys.executable, "-m", "installer.lab.fleet_apply", "--speed", str(speed))
         launcher = Launcher(self._state, words, make_environment(roles_dirs))
         self.bench: Final = Bench(self._state, launcher, PlaceFinder(self._state, find_image_dir().absolute()), roles_dirs)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from installer.engine.store import make_who
 from installer.model.problems import RackstrapError
 from installer.serve.verbs import check_applied
 from installer.site.save import save_text
+from installer.wizard.launching import Launcher
 from installer.wizard.live import LiveDesk
 from installer.wizard.rehearsal import RehearsalDesk
 
@@ -42,3 +46,42 @@ def test_the_real_world_keeps_out_of_a_rehearsals_folder(tmp_path: Path) -> None
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode != 0
     assert "is a rehearsal's" in done.stdout + done.stderr
+
+
+READER = """
+import sys, time
+from pathlib import Path
+from installer.engine.lock import hold_lock
+state = Path(sys.argv[sys.argv.index("--state") + 1])
+while not (state / "go").exists():
+    time.sleep(0.01)
+with hold_lock(state) as tell_begun:
+    (state / "read").write_text(Path(sys.argv[1]).read_text())
+    tell_begun()
+"""
+
+
+def test_what_was_reviewed_is_applied_though_another_screen_starts_something(tmp_path: Path) -> None:
+    """Two screens over one folder: the file of the one must not be read by the process that the other has started."""
+    ours, theirs = "name: reviewed\n", "name: other\nerase: blank\n"
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(Launcher(tmp_path, [sys.executable, "-c", READER]).start, ours)
+        while not list(tmp_path.glob("run/wanted/*.yaml")):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        with pytest.raises(RackstrapError):
+            Launcher(tmp_path, [sys.executable, "-c", "raise SystemExit(2)"]).start(theirs)
+        (tmp_path / "go").touch()
+        started.result(20)
+    assert (tmp_path / "read").read_text() == ours
+    assert Launcher(tmp_path, []).find_wanted() == theirs
+
+
+def test_old_site_files_of_starts_are_not_heaped_up(tmp_path: Path) -> None:
+    for number in range(3):
+        Launcher(tmp_path, [sys.executable, "-c", "raise SystemExit(0)"]).start(f"name: n{number}\n")
+        for path in tmp_path.glob("run/wanted/*.yaml"):
+            os.utime(path, (0, 0))
+    names = {path.name for path in tmp_path.glob("run/wanted/*")}
+    assert len(names) == 2
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("run/wanted/*")} == {0o600}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from installer.site.save import save_text
 from installer.wizard.view import Running
 
 BEGINS_WITHIN_S: Final = 20.0
+READ_WITHIN_S: Final = 600.0  # whoever was started has read its site file long before
 LOOK_EVERY_S: Final = 0.05
 TAIL_BYTES: Final = 2 * 2**20  # the last line holds the status of every node
 
@@ -62,9 +65,7 @@ class Launcher:
 
     def start(self, text: str, *more: str) -> int:
         """Start on this site file's text; its process id once it has begun. Raises RackstrapError with its last words."""
-        site = self._wanted
-        site.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        save_text(site, text)
+        site = self._save_wanted(text)
         words = [*self._words, str(site), "--state", str(self.state), "--json", *more]
         handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -75,6 +76,19 @@ class Launcher:
             os.close(handle)
         self._children.append(child)
         return self._see_begin(child)
+
+    def _save_wanted(self, text: str) -> Path:
+        """A file that holds this text and never another: a second screen may start something before this one is read."""
+        folder = self._wanted.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in folder.glob("site-*.yaml"):
+            with contextlib.suppress(FileNotFoundError):
+                if old.stat().st_mtime < time.time() - READ_WITHIN_S:
+                    old.unlink()
+        save_text(self._wanted, text)
+        site = folder / f"site-{sha256(text.encode()).hexdigest()[:16]}.yaml"
+        save_text(site, text)
+        return site
 
     def _see_begin(self, child: subprocess.Popen[bytes]) -> int:
         ends_at = time.monotonic() + BEGINS_WITHIN_S

@@ -16,7 +16,6 @@ from screens import quiet
 from textual import events
 from textual._compositor import CompositorUpdate
 from textual.app import App, ComposeResult
-from textual.geometry import Size
 from textual.message import Message
 
 from installer.model.problems import RackstrapError
@@ -79,7 +78,6 @@ class RackstrapApp(App[str], inherit_bindings=False):
         self._codes: Final = COLOURLESS if os.environ.get("NO_COLOR") else CODES
         self._is_looking = False
         self._painted_at = 0.0
-        self._painted_size = Size(0, 0)
         self._doing = 0  # jobs that keys have begun
         self._ahead: deque[tuple[str, str]] = deque(maxlen=32)
         self.failure: Exception | None = None

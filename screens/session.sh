@@ -8,7 +8,8 @@ while :; do
     code=$?
     [ "$code" -eq 0 ] && exit 0
     stty sane
-    printf '\033c'
+    # One that was killed left its screen behind; one that ended by itself has cleared it, and told why.
+    [ "$code" -gt 128 ] && printf '\033c'
     [ $(($(date +%s) - began)) -gt 60 ] && pause=1
     if [ "$code" -gt 128 ]; then reason="signal $((code - 128))"; else reason="exit code $code"; fi
     echo "Rackstrap's screen ended: $reason. What it had started goes on."

@@ -28,6 +28,7 @@ from installer.site.load import load_site
 from installer.wizard.page import Table
 from installer.wizard.pages.disks import make_disks_page
 from installer.wizard.planning import PlaceFinder
+from screens.attach import find_socket, make_tmux
 from tests.terminal import Terminal
 from tests.tui_session import MACHINES, SITE, Report, find_processes, join, make_environment, make_recording, make_state
 from tests.wizard_views import make_view
@@ -226,5 +227,8 @@ def end_processes(pids: Iterable[int]) -> None:
 
 
 def end_session(state: Path) -> None:
-    """End what this bench began for a state folder: the TUI, its tmux, its simulated rack."""
+    """End what this bench began for a state folder: its tmux with the TUI, then its simulated rack. The socket goes too."""
+    socket = find_socket(state)
+    subprocess.run([*make_tmux(socket), "kill-server"], check=False, capture_output=True)
     end_processes(find_processes(state))
+    socket.unlink(missing_ok=True)

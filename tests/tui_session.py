@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from installer.engine.folders import claim_rehearsal
 from installer.lab.fleet_recordings import make_grown
 from installer.wizard.keeping import Keeper
 from tests.terminal import Terminal
@@ -69,8 +70,8 @@ def make_recording(path: Path, name: str, disks: int | None = None) -> Path:
 
 
 def make_state(folder: Path, page: str, site: str = SITE) -> Path:
-    """A state folder in which the operator was last at this stage."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """A rehearsal's state folder in which the operator was last at this stage."""
+    claim_rehearsal(folder)
     Keeper(folder).save(site, {}, "", page)
     return folder
 

@@ -56,7 +56,9 @@ def test_plain_mode_belongs_to_one_console(capsys: pytest.CaptureFixture[str]) -
 
 def test_the_desk_is_chosen_by_the_words(tmp_path: Path) -> None:
     def choose(*words: str) -> str:
-        desk = make_desk(make_parser("tui").parse_args(["tui", *words, "--state", str(tmp_path)]))
+        desk = make_desk(
+            make_parser("tui").parse_args(["tui", *words, "--state", str(tmp_path / ("rehearsal" if words else "live"))])
+        )
         desk.close()
         return type(desk).__name__
 

@@ -16,9 +16,17 @@ from installer.engine.store import make_who
 from installer.model.problems import RackstrapError
 from installer.serve.verbs import check_applied
 from installer.site.save import save_text
+from installer.wizard.draft import Draft
+from installer.wizard.guide import Guide
 from installer.wizard.launching import Launcher
 from installer.wizard.live import LiveDesk
+from installer.wizard.losses import find_losses
+from installer.wizard.page import Ask, Go, Selection, Told, Wished
+from installer.wizard.pages import gate
+from installer.wizard.pages.asking import ask_yes
 from installer.wizard.rehearsal import RehearsalDesk
+from installer.wizard.wishes import StopApplying
+from tests.wizard_views import ShelfDesk, make_view
 
 MACHINES = Path(__file__).parent / "machines"
 
@@ -85,3 +93,28 @@ def test_old_site_files_of_starts_are_not_heaped_up(tmp_path: Path) -> None:
     names = {path.name for path in tmp_path.glob("run/wanted/*")}
     assert len(names) == 2
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("run/wanted/*")} == {0o600}
+
+
+def test_enter_pressed_twice_neither_begins_nor_admits() -> None:
+    """The cursor of a question begins on what changes nothing: a second Enter may come before a word was read."""
+    view = make_view(named=True)
+    asked = [gate._ask_standing(find_losses(view)), gate.admit(view, Selection()), ask_yes("x", (), "y", lambda _: Told(""))]
+    for ask in asked:
+        assert isinstance(ask, Ask)
+        assert ask.asks.start == "no"
+
+
+def test_a_draft_that_cannot_be_kept_does_not_hide_what_was_done() -> None:
+    """With a full disk the deployment begins all the same: to say that it failed would be wrong, and the next page is shown."""
+
+    class FullDesk(ShelfDesk):
+        def keep(self, draft: Draft, page: str) -> None:
+            super().keep(draft, page)
+            raise RackstrapError("cannot save draft.json: No space left on device", "free some space")
+
+    guide = Guide(FullDesk(make_view(named=True)))
+    reply = guide.take(Wished((StopApplying(),), "it was stopped", Go("deploy")))
+    assert (reply.page.name, reply.is_refused) == ("deploy", False)
+    assert reply.message == "it was stopped; cannot save draft.json: No space left on device"
+    before = guide.next()
+    assert (before.page.name, before.message) == (guide.page.name, "cannot save draft.json: No space left on device")

@@ -118,10 +118,17 @@ class Guide:
             self._stack = [go]
         elif go != self._stack[-1]:
             self._stack.append(go)
-        if self._stack[0].page != first:
-            self.desk.keep(self.view.draft, self._stack[0].page)
+        said = self._keep_place() if self._stack[0].page != first else ""
         self.page = self._make_page()
-        return Reply(self.refresh())
+        return Reply(self.refresh(), message=said)
+
+    def _keep_place(self) -> str:
+        """Save where the operator is. Why that cannot be, where it cannot: nobody is kept from going on by a full disk."""
+        try:
+            self.desk.keep(self.view.draft, self._stack[0].page)
+        except RackstrapError as error:
+            return error.message
+        return ""
 
     def _edit(self, edited: Edited) -> Reply:
         try:
@@ -150,6 +157,7 @@ class Guide:
         if then is None:
             return Reply(page, message=message)
         reply = self._go(then)
+        message = "; ".join(text for text in (message, reply.message) if text)
         return Reply(reply.page, message=message, is_over=reply.is_over, switch=reply.switch)
 
     def _refuse(self, error: RackstrapError) -> Reply:

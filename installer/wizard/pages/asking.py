@@ -15,9 +15,9 @@ UNCHANGED: Final = Told("nothing has changed")
 
 
 def ask_yes(label: str, says: Iterable[str], yes: str, then: Callable[[View], Outcome]) -> Ask:
-    """Yes or no; `yes` says what yes does."""
+    """Yes or no; `yes` says what yes does. It begins on no: Enter may be pressed twice before a word was read."""
     choices = (("yes", yes), ("no", "nothing changes"))
-    return ask_one("sure", label, choices, lambda view, text: then(view) if text == "yes" else UNCHANGED, says)
+    return ask_one("sure", label, choices, lambda view, text: then(view) if text == "yes" else UNCHANGED, says, "no")
 
 
 def ask_word(word: str, label: str, says: Iterable[str], then: Callable[[View], Outcome]) -> Ask:

@@ -203,7 +203,7 @@ def stop(view: View, _chosen: Selection) -> Outcome:
 
 
 def _make_question(label: str, yes: str) -> Field:
-    return Field("sure", label, "choice", choices=(("yes", yes), ("no", "nothing changes")))
+    return Field("sure", label, "choice", choices=(("yes", yes), ("no", "nothing changes")), start="no")
 
 
 def go_on(view: View, chosen: Selection) -> Outcome:

@@ -102,7 +102,7 @@ def _ask_standing(standing: tuple[Loss, ...]) -> Ask:
         return Wished((Apply(),), "the deployment begins", DEPLOY)
 
     choices = (("yes", "the deployment begins"), ("no", "nothing changes"))
-    return Ask(Field("sure", "Begin", "choice", choices=choices), follow, tuple(_say_standing(standing)))
+    return Ask(Field("sure", "Begin", "choice", choices=choices, start="no"), follow, tuple(_say_standing(standing)))
 
 
 def _say_count(losses: tuple[Loss, ...]) -> list[str]:
@@ -158,7 +158,7 @@ def admit(view: View, _chosen: Selection) -> Outcome:
         return _follow_admission(now, pairs) if chosen.text == "yes" else Told("nothing has changed")
 
     choices = (("yes", "they match: they may take part"), ("no", "nothing changes"))
-    return Ask(Field("sure", "Admit", "choice", choices=choices), follow, tuple(says))
+    return Ask(Field("sure", "Admit", "choice", choices=choices, start="no"), follow, tuple(says))
 
 
 def _follow_admission(view: View, pairs: tuple[tuple[str, str, str], ...]) -> Outcome:

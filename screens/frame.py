@@ -44,7 +44,7 @@ def make_frame(shown: Shown, width: int, height: int, clean: Callable[[str], str
     """The frame of exactly `height` lines."""
     page = shown.page
     if page is None:
-        lines = [*_make_head(shown, width, clean), *(make_line(line) for line in wrap(_first(shown.said), width))]
+        lines = [*_make_head(shown, width, clean), *(make_line(line) for line in wrap(clean(_first(shown.said)), width))]
         return Frame(pad(lines, height))
     is_low = height < 12
     head = _make_head(shown, width, clean)[: 1 if is_low else 2]

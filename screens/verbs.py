@@ -52,7 +52,7 @@ def run_tui(args: argparse.Namespace) -> int:
     if args.attach:
         from screens.attach import run_attach
 
-        return run_attach(find_state(args), make_words(args))
+        return run_attach(find_session(args), make_words(args))
     with Opening(lambda: make_desk(args)) as opening:
         return run_front_ends(opening.make_guide, is_plain=args.plain, is_ascii=args.ascii)
 
@@ -127,6 +127,20 @@ def find_state(args: argparse.Namespace) -> Path:
 
     state: Path = args.state or find_state_dir()
     return state.absolute()
+
+
+def find_session(args: argparse.Namespace) -> Path:
+    """The folder whose session is joined: never a live one for a rehearsal, nor the other way round. Raises RackstrapError."""
+    from installer.engine.folders import MARK, check_live, claim_rehearsal
+
+    state = find_state(args)
+    if not (args.machine or args.demo):
+        check_live(state)
+        return state
+    if args.state is None:
+        return state / MARK
+    claim_rehearsal(state)
+    return state
 
 
 def find_recordings() -> Sequence[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from installer.model.problems import RackstrapError
-from installer.wizard.guide import Guide, Reply
+from installer.wizard.guide import Guide, Reply, make_safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,19 @@ def look(guide: Guide) -> Seen | None:
 
 def describe(error: BaseException) -> str:
     """An exception in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return make_safe(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
 
 
 def log_failure(guide: Guide, error: BaseException) -> None:
-    """Keep the traceback where `rackstrap` keeps its logs; where that cannot be, the message on the screen has to do."""
+    """Keep the traceback where `rackstrap` keeps its logs; where that cannot be, the message on the screen has to do.
+
+    Its end is printed to a terminal, and it may quote a machine: it holds printable text only.
+    """
     run = Path(guide.view.here.state_dir or "/nonexistent") / "run"
     try:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (run / "tui.log").open("a", encoding="utf-8") as log:
-            log.write("".join(traceback.format_exception(error)))
+        handle = os.open(run / "tui.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as log:
+            log.writelines(f"{make_safe(line)}\n" for line in "".join(traceback.format_exception(error)).splitlines())
     except OSError:
         return

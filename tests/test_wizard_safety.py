@@ -7,17 +7,19 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from installer.cli import make_parser
 from installer.engine.journal import Journal
 from installer.engine.store import make_who
 from installer.model.problems import RackstrapError
 from installer.serve.verbs import check_applied
 from installer.site.save import save_text
 from installer.wizard.draft import Draft
-from installer.wizard.guide import Guide
+from installer.wizard.guide import Guide, make_safe
 from installer.wizard.launching import Launcher
 from installer.wizard.live import LiveDesk
 from installer.wizard.losses import find_losses
@@ -26,7 +28,9 @@ from installer.wizard.pages import gate
 from installer.wizard.pages.asking import ask_yes
 from installer.wizard.rehearsal import RehearsalDesk
 from installer.wizard.wishes import StopApplying
-from tests.wizard_views import ShelfDesk, make_view
+from screens.verbs import find_session
+from screens.worker import describe, log_failure
+from tests.wizard_views import HOSTILE, ShelfDesk, make_view
 
 MACHINES = Path(__file__).parent / "machines"
 
@@ -118,3 +122,33 @@ def test_a_draft_that_cannot_be_kept_does_not_hide_what_was_done() -> None:
     assert reply.message == "it was stopped; cannot save draft.json: No space left on device"
     before = guide.next()
     assert (before.page.name, before.message) == (guide.page.name, "cannot save draft.json: No space left on device")
+
+
+def test_a_rehearsal_never_joins_the_session_of_the_real_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who practises must not find themselves, by one word forgotten, before the disks of the real rack."""
+    monkeypatch.setenv("RACKSTRAP_STATE", str(tmp_path / "real"))
+    parse = make_parser("tui").parse_args
+    live = find_session(parse(["tui", "--attach"]))
+    assert live == tmp_path / "real"
+    assert find_session(parse(["tui", "--attach", "--demo"])) != live
+    rehearsed = find_session(parse(["tui", "--attach", "--demo", "--state", str(tmp_path / "demo")]))
+    assert rehearsed == tmp_path / "demo"
+    with pytest.raises(RackstrapError, match="rehearsal"):
+        find_session(parse(["tui", "--attach", "--state", str(tmp_path / "demo")]))
+    with Journal(tmp_path / "real/store.db"):
+        pass
+    with pytest.raises(RackstrapError, match="real site"):
+        find_session(parse(["tui", "--attach", "--demo", "--state", str(tmp_path / "real")]))
+
+
+def test_a_failure_that_quotes_a_machine_reaches_no_terminal_raw(tmp_path: Path) -> None:
+    """The session prints the end of this log, and a dying screen its reason, as they are."""
+    view = make_view()
+    guide = Guide(ShelfDesk(replace(view, here=replace(view.here, state_dir=str(tmp_path)))))
+    error = ValueError(f"no such port: {HOSTILE}")
+    log_failure(guide, error)
+    said = (tmp_path / "run/tui.log").read_text()
+    assert "no such port" in said
+    for text in (*said.splitlines(), describe(error)):
+        assert make_safe(text) == text
+    assert (tmp_path / "run/tui.log").stat().st_mode & 0o077 == 0

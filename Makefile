@@ -33,6 +33,9 @@ tui: $(VENV)/bin/rackstrap
 	$(VENV)/bin/rackstrap tui --demo
 
 $(VENV)/bin/rackstrap: pyproject.toml
+	@command -v cc >/dev/null && $(PYTHON) -c 'import venv, ensurepip, sysconfig, os; \
+	  assert os.path.exists(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null \
+	  || { test -x $(VENV)/bin/pip || { echo "first: apt install python3-venv python3-dev gcc (one library is compiled)"; exit 1; }; }
 	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade 'pip>=25.1' 'setuptools>=77'
 	$(VENV)/bin/pip install -q --editable .

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from installer.cli import run
+from installer.engine.journal import Journal
+from installer.engine.prepare import save_applied
 from installer.engine.report import make_fingerprint, render_report
-from tests.wizard_views import make_view
+from tests.wizard_views import SITE, make_view
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAFroTJnxFXeOCx6F/r5Loyq6sLLCI/SWhHafajcd5fa host"
 
@@ -37,3 +39,10 @@ def test_fingerprints() -> None:
 def test_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", "--state", str(tmp_path)]) == 2
     assert "nothing has happened yet" in capsys.readouterr().err
+
+
+def test_it_names_the_site_that_was_applied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Journal(tmp_path / "store.db"):
+        save_applied(tmp_path, SITE, tmp_path)
+    assert run(["report", "--state", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("Rackstrap 0.1.0: the site lab, ")

@@ -155,11 +155,12 @@ def add_report(parser: argparse.ArgumentParser) -> None:
 def load_report(state: Path) -> Report:
     """The report of a state folder. Raises RackstrapError where nothing has been applied or found."""
     from installer.engine.journal import Journal
+    from installer.engine.prepare import APPLIED
     from installer.site.load import load_site
 
     if not (state / "store.db").exists():
         raise RackstrapError(f"nothing has happened yet in {state}", "rackstrap apply SITE, or name its --state")
-    site = load_site(state / "applied.yaml").site if (state / "applied.yaml").is_file() else None
+    site = load_site(state / APPLIED).site if (state / APPLIED).is_file() else None
     with Journal(state / "store.db") as journal:
         return make_report(site.name if site else "unnamed", journal.ledger, journal.machines(), time.time())
 

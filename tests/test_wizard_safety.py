@@ -18,6 +18,7 @@ from installer.engine.store import make_who
 from installer.model.problems import RackstrapError
 from installer.serve.verbs import check_applied
 from installer.site.save import save_text
+from installer.wizard import volumes
 from installer.wizard.draft import Draft
 from installer.wizard.guide import Guide, make_safe
 from installer.wizard.launching import Launcher
@@ -152,3 +153,21 @@ def test_a_failure_that_quotes_a_machine_reaches_no_terminal_raw(tmp_path: Path)
     for text in (*said.splitlines(), describe(error)):
         assert make_safe(text) == text
     assert (tmp_path / "run/tui.log").stat().st_mode & 0o077 == 0
+
+
+def test_a_read_only_flag_that_was_lifted_is_set_again_whatever_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk's flag is lifted, then the partition's cannot be: the disk must not stay open for writing."""
+    flags = {"disk": "1", "part": "1"}
+    for name, flag in flags.items():
+        (tmp_path / name).write_text(flag)
+    tool = tmp_path / "blockdev"
+    tool.write_text(
+        '#!/bin/sh\ncase "$1 ${2##*/}" in --getro*) cat "$2";; "--setrw part") exit 1;;'
+        ' --setrw*) echo 0 >"$2";; --setro*) echo 1 >"$2";; esac\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(volumes, "_find_above", lambda _: (tmp_path / "disk", tmp_path / "part"))
+    with pytest.raises(RackstrapError), volumes.writable(tmp_path / "part"):
+        pytest.fail("it is not writable")
+    assert {name: (tmp_path / name).read_text().strip() for name in flags} == flags

@@ -126,14 +126,12 @@ def writable(device: Path) -> Iterator[None]:
     """
     real = device.resolve()
     locked = [str(one) for one in _find_above(real) if _run("blockdev", "--getro", str(one)).strip() == b"1"]
-    for one in locked:
-        _run("blockdev", "--setrw", one)
-    try:
+    with contextlib.ExitStack() as lifted:
+        for one in locked:
+            lifted.callback(_run, "blockdev", "--setro", one)
+            _run("blockdev", "--setrw", one)
         yield
         _sync(real)
-    finally:
-        for one in reversed(locked):
-            _run("blockdev", "--setro", one)
 
 
 def _find_above(device: Path) -> tuple[Path, ...]:

@@ -50,7 +50,7 @@ class Guide:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages that are asked: all, or those whose sections the site file's `interactive` names, and those without."""
+        """The stages that are asked: all, or those whose sections `interactive` names or have an error, and those without."""
         asked = self._asked()
         return tuple(stage for stage in STAGES if not asked or not stage.sections or asked & set(stage.sections))
 
@@ -95,8 +95,11 @@ class Guide:
         return self._go(Go("back"))
 
     def _asked(self) -> set[str]:
-        site = self.view.draft.site
-        return set(site.interactive) if site is not None else set()
+        draft = self.view.draft
+        if draft.site is None or not draft.site.interactive:
+            return set()
+        wrong = {str(problem.place.path[0]) for problem in draft.problems if problem.severity == "error" and problem.place.path}
+        return {*draft.site.interactive, *wrong}
 
     def _make_page(self) -> Page:
         here = self._stack[-1]

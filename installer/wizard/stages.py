@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from installer.site.document import SiteDocument
 from installer.wizard.page import Page
 from installer.wizard.view import View
 
@@ -21,11 +22,14 @@ class Stage:
     sections: tuple[str, ...] = ()
 
 
+# Whatever has no page of its own alone, a section that is added later among it, is asked for on the site's page.
+SITE: Final = tuple(name for name in SiteDocument.model_fields if name not in {"rackstrap", "interactive", "nodes"})
+
 STAGES: Final = (
     Stage("welcome"),
     Stage("network", ("admin",)),
     Stage("disks", ("admin",)),
-    Stage("site", ("name", "domain", "timezone", "access", "networks", "conduits", "services", "handover", "keyboard")),
+    Stage("site", SITE),
     Stage("nodes", ("discovery", "nodes")),
     Stage("roles", ("roles", "nodes")),
     Stage("review"),

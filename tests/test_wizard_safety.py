@@ -19,7 +19,7 @@ from installer.model.problems import RackstrapError
 from installer.serve.verbs import check_applied
 from installer.site.save import save_text
 from installer.wizard import volumes
-from installer.wizard.draft import Draft
+from installer.wizard.draft import Draft, edit_draft
 from installer.wizard.guide import Guide, make_safe
 from installer.wizard.launching import Launcher
 from installer.wizard.live import LiveDesk
@@ -28,7 +28,7 @@ from installer.wizard.page import Ask, Go, Selection, Told, Wished
 from installer.wizard.pages import gate
 from installer.wizard.pages.asking import ask_yes
 from installer.wizard.rehearsal import RehearsalDesk
-from installer.wizard.wishes import StopApplying
+from installer.wizard.wishes import OpenSite, StopApplying
 from screens.verbs import find_session
 from screens.worker import describe, log_failure
 from tests.wizard_views import HOSTILE, ShelfDesk, make_view
@@ -171,3 +171,31 @@ def test_a_read_only_flag_that_was_lifted_is_set_again_whatever_fails(tmp_path: 
     with pytest.raises(RackstrapError), volumes.writable(tmp_path / "part"):
         pytest.fail("it is not writable")
     assert {name: (tmp_path / name).read_text().strip() for name in flags} == flags
+
+
+def test_a_screen_does_not_undo_what_another_one_has_changed(tmp_path: Path) -> None:
+    """Two screens over one folder without the shared session: to turn a page must not put an older draft over a newer one."""
+    first = RehearsalDesk([MACHINES / "bmc.json"], state=tmp_path)
+    second = RehearsalDesk([MACHINES / "bmc.json"], state=tmp_path)
+    try:
+        ours, theirs = (desk.look(frozenset()).draft for desk in (first, second))
+        first.keep(ours, "site")
+        newer, problems = edit_draft(theirs, [(("name",), "newer")], {})
+        assert not problems
+        second.keep(newer, "site")
+        first.keep(ours, "disks")
+        assert first.find_page() == "disks"
+        assert (tmp_path / "draft.yaml").read_text() == newer.text
+        older, _ = edit_draft(ours, [(("name",), "older")], {})
+        with pytest.raises(RackstrapError, match="another session"):
+            first.keep(older, "disks")
+        assert (tmp_path / "draft.yaml").read_text() == newer.text
+        assert first.look(frozenset()).draft.text == ours.text
+        first.carry_out(OpenSite(str(tmp_path / "draft.yaml")))
+        assert first.look(frozenset()).draft.text == newer.text
+        again, _ = edit_draft(newer, [(("name",), "again")], {})
+        first.keep(again, "disks")
+        assert (tmp_path / "draft.yaml").read_text() == again.text
+    finally:
+        first.close()
+        second.close()

@@ -51,6 +51,7 @@ class Bench:
         self.roles, self.role_problems = found
         self.page = ""
         self.draft: Draft | None = None
+        self._kept_text: str | None = None  # the draft on disk, as far as this session knows
         self._find_place: Final = find_place
         self._planner: Final = Planner()
         self._planned_number = 0
@@ -66,6 +67,7 @@ class Bench:
     def open(self, site: Path | None) -> None:
         """Take the site file that was given, else go on from the draft that was kept. Raises RackstrapError."""
         kept = self.keeper.load()
+        self._kept_text = kept.text if kept is not None else None
         if site is not None:
             self.set_draft(self.read_site(site))
         elif kept is not None:
@@ -85,12 +87,20 @@ class Bench:
         self._draft_number += 1
 
     def keep(self, draft: Draft, page: str) -> None:
-        """Make this the draft, and save it. What has not changed is not written again."""
+        """Make this the draft, and save it. What has not changed is not written again, nor over what another session wrote.
+
+        Raises RackstrapError for a change where another session has made one: the draft stays as it was, here and there.
+        """
         is_same = self.draft is not None and draft.text == self.draft.text and draft.origins == self.draft.origins
         if is_same and page == self.page and draft.file == (self.draft.file if self.draft else ""):
             self.draft = draft
             return
-        self.keeper.save(draft.text, draft.origins, draft.file, page)
+        if self.keeper.load_text() in (None, self._kept_text, self.draft.text if self.draft is not None else None):
+            self.keeper.save(draft.text, draft.origins, draft.file, page)
+            self._kept_text = draft.text
+        elif not is_same:
+            hint = "go on from it (Welcome: the draft of the last session); S saves this one elsewhere first"
+            raise RackstrapError("another session has changed the draft meanwhile: nothing was changed here", hint)
         self.page = page
         if is_same:
             self.draft = draft
@@ -230,6 +240,7 @@ class Bench:
             draft = replace(draft, file=self._find_applied_file())
         if path.absolute() == self.keeper.text_path.absolute():
             kept = self.keeper.load()
+            self._kept_text = kept.text if kept is not None else None
             draft = make_draft(kept.text, self.roles, kept.origins, kept.file) if kept is not None else draft
         self.keep(draft, self.page)
         return f"goes on from {path}"

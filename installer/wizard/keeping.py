@@ -60,6 +60,10 @@ class Keeper:
         at = self.text_path.stat().st_mtime
         return Kept(text, origins, _text(notes, "file"), _text(notes, "page"), at)
 
+    def load_text(self) -> str | None:
+        """The draft's text as it is on the disk now; None where there is none."""
+        return _read(self.text_path, MAX_BYTES)
+
     def _load_notes(self) -> dict[str, Any]:
         try:
             notes = json.loads(_read(self.notes_path, MOST_BYTES) or "{}")

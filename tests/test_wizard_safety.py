@@ -24,14 +24,16 @@ from installer.wizard.guide import Guide, make_safe
 from installer.wizard.launching import Launcher
 from installer.wizard.live import LiveDesk
 from installer.wizard.losses import find_losses
-from installer.wizard.page import Ask, Go, Selection, Told, Wished
+from installer.wizard.page import Ask, Go, Lines, Selection, Told, Wished
 from installer.wizard.pages import gate
 from installer.wizard.pages.asking import ask_yes
+from installer.wizard.pages.files import make_changes_page
 from installer.wizard.rehearsal import RehearsalDesk
+from installer.wizard.view import Applied
 from installer.wizard.wishes import OpenSite, StopApplying
 from screens.verbs import find_session
 from screens.worker import describe, log_failure
-from tests.wizard_views import HOSTILE, ShelfDesk, make_view
+from tests.wizard_views import HOSTILE, SITE, ShelfDesk, make_view
 
 MACHINES = Path(__file__).parent / "machines"
 
@@ -199,3 +201,14 @@ def test_a_screen_does_not_undo_what_another_one_has_changed(tmp_path: Path) -> 
     finally:
         first.close()
         second.close()
+
+
+def test_no_password_hash_is_shown_among_the_changes() -> None:
+    """The screen is shared, scrolls back, and a serial line's other end often keeps a log."""
+    old, new = (f"$y$j9T$canary{n}abcdefghijkl$canary{n}mnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123" for n in (1, 2))
+    texts = [SITE.replace("access:\n", f"access:\n  password_hash: '{found}'\n") for found in (old, new)]
+    view = replace(make_view(named=True, text=texts[1]), applied=Applied(texts[0], {}))
+    lines = [line.text for part in make_changes_page(view).parts if isinstance(part, Lines) for line in part.lines]
+    assert "canary" not in "".join(lines)
+    assert "-  password_hash: '(a hash)'" in lines
+    assert "+  password_hash: '(a hash)'" in lines

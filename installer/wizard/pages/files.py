@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from installer.wizard.page import Action, Column, Go, Line, Lines, Outcome, Page, Refused, Row, Selection, Table
 from installer.wizard.view import View
 
+_HASH: Final = re.compile(r"\$[0-9A-Za-z]{1,8}\$[^\s'\"{}\[\]:;*!\\]{8,}")  # crypt(5): never on a screen that others share
 MOST_LINES: Final = 2000
 MOST_DIFFED: Final = 60  # files whose differences are shown line by line; the others are named
 LONGEST_DIFFED: Final = 4000  # lines of a file beyond which it is named only: difflib is quadratic
@@ -84,5 +86,6 @@ def _diff(old: str, new: str, name: str) -> list[str]:
         return [] if old == new else [f"{name}: only the end of its last line differs"]
     if max(len(before), len(after)) > LONGEST_DIFFED:
         return [f"{name}: {len(before)} lines become {len(after)}"]
-    found = list(unified_diff(before, after, f"{name} applied", f"{name} now", lineterm="", n=2))
+    differing = unified_diff(before, after, f"{name} applied", f"{name} now", lineterm="", n=2)
+    found = [_HASH.sub("(a hash)", line) for line in differing]
     return found[:MOST_LINES] + ([f"and {len(found) - MOST_LINES} more lines"] if len(found) > MOST_LINES else [])

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from installer.wizard.page import Action, Fields, Page, Table
-from screens.lines import Line, cut_line, find_text, fit, join_words, make_line, pad, wrap
+from installer.wizard.page import Action, Bar, Fields, Page, Part, Table
+from screens.lines import EMPTY, Line, cut_line, find_text, fit, join_words, make_line, pad, wrap
 from screens.parts import measure_part, render_part
 from screens.prompt import Prompt, render_prompt
 from screens.state import PageState, can_focus, find_part
+from screens.table import add_count
 
 MANY: Final = 4  # parts that would get too little of the room each
 LEAST: Final = 3  # lines that a part keeps when room is short
+ENOUGH: Final = 6  # lines of each of many parts, at which they share the room rather than scroll as one
 KEY_NAMES: Final = {"enter": "Enter", "space": "Space"}
 
 
@@ -55,6 +57,8 @@ def make_frame(shown: Shown, width: int, height: int, clean: Callable[[str], str
     if room < LEAST and question:
         room, question = room + len(question), []
     body, cursor = _make_body(page, shown.state, width, room, clean)
+    if question:
+        question[-1] = add_count(question[-1], find_count(page, shown.state), width)
     above = len(head) + len(question)
     is_typing = shown.prompt is not None or shown.is_filtering
     place = (at[0], above + room + len(rule) + at[1]) if is_typing else (0, above + cursor)
@@ -101,7 +105,8 @@ def list_keys(page: Page, state: PageState, depth: int) -> list[str]:
     actions = find_actions(page, state)
     words = [f"{KEY_NAMES.get(action.key, action.key)} {action.label}" for action in actions]
     if isinstance(part, Fields) and not any(action.key == "enter" for action in actions):
-        words.insert(0, "Enter change")
+        at = next((row.field for row in part.rows if row.field.name == state.part(part.name).cursor), part.rows[0].field)
+        words.insert(0, "Enter do it" if at.kind == "action" else "Enter change")
     if isinstance(part, Table) and part.marks:
         words.append("Space mark")
     if isinstance(part, Table) and len(part.rows) > 8:
@@ -115,7 +120,8 @@ def list_keys(page: Page, state: PageState, depth: int) -> list[str]:
 def _make_body(page: Page, state: PageState, width: int, room: int, clean: Callable[[str], str]) -> tuple[list[Line], int]:
     """The parts in this room, and the line of the cursor's row. Many parts that do not fit together scroll as one."""
     wanted = [measure_part(part, state, width, clean, room + 1) for part in page.parts]
-    is_long = len(page.parts) >= MANY and sum(wanted) > room
+    is_long = len(page.parts) >= MANY and sum(min(height, ENOUGH) for height in wanted) > room
+    gap: list[Line] = [EMPTY] if sum(wanted) + len(wanted) - 1 <= room else []
     heights = [min(height, max(room - 2, 1)) for height in wanted] if is_long else share(wanted, room)
     lines: list[Line] = []
     cursor = end = 0
@@ -123,6 +129,7 @@ def _make_body(page: Page, state: PageState, width: int, room: int, clean: Calla
         if height == 0:
             continue
         rendered = render_part(part, state, width, height, clean)[:height]
+        lines += gap if lines else []
         if part.name == state.focus:
             here = (i for i, line in enumerate(rendered) if find_text(line).startswith(">"))
             cursor = len(lines) + next(here, 0)
@@ -132,6 +139,16 @@ def _make_body(page: Page, state: PageState, width: int, room: int, clean: Calla
         return lines, cursor
     state.offset = scroll(state.offset, cursor, end, room, len(lines))
     return lines[state.offset : state.offset + room], cursor - state.offset
+
+
+def find_count(page: Page, state: PageState) -> str:
+    """Which rows are in sight of the part with the cursor, else of another that is cut, where its own title does not say so."""
+    parts = sorted(page.parts, key=lambda part: part.name != state.focus)
+    return next((count for part in parts if (count := state.part(part.name).count) and not find_title(part)), "")
+
+
+def find_title(part: Part) -> str:
+    return "" if isinstance(part, Bar) else part.title
 
 
 def scroll(offset: int, cursor: int, end: int, room: int, total: int) -> int:

@@ -24,5 +24,5 @@ def make_help(page: Page) -> Page:
     now = tuple(Line(text) for text in page.help)
     keys = tuple(Line(action.help or action.label, label=KEY_NAMES.get(action.key, action.key)) for action in page.actions)
     everywhere = tuple(Line(text, label=key) for key, text in EVERYWHERE)
-    parts = [Lines("help", (*now, Line(""), *keys, Line(""), *everywhere))]
-    return Page("help", "Help", f"{page.title}: what you should see now", tuple(parts))
+    part = Lines("help", (*now, Line(""), *keys, *([Line("")] if keys else []), *everywhere))
+    return Page("help", "Help", f"{page.title}: what you should see now", (part,))

@@ -27,8 +27,8 @@ class Keys:
     def press_page(self, page: Page, key: str, text: str) -> None:
         app, state = self._app, self._app.shown.state
         if key in MOVES:
-            if not state.move(page, MOVES[key]) and abs(MOVES[key]) == 1:
-                state.flow(page, MOVES[key])
+            if not state.move(page, MOVES[key]) and abs(MOVES[key]) <= 10:
+                state.flow(page, 1 if MOVES[key] > 0 else -1)
         elif key in {"tab", "shift+tab"}:
             state.turn(page, 1 if key == "tab" else -1)
         elif key == "space":

@@ -8,7 +8,7 @@ from installer.wizard.page import Bar, Fields, Lines, Part, Table
 from installer.wizard.page import Line as Said
 from screens.lines import Line, cut_line, fit, make_line, wrap
 from screens.state import PageState
-from screens.table import Clean, measure_table, render_table
+from screens.table import Clean, add_count, measure_table, render_table
 
 MOOD: Final = 6  # cells for a mood's word
 BAR: Final = 30
@@ -59,8 +59,8 @@ def render_lines(part: Lines, width: int, clean: Clean) -> list[Line]:
 def render_said(line: Said, width: int, clean: Clean, labels: int, *, has_mood: bool) -> list[Line]:
     """`  ok    link   what it is`, the rest of it below, then the remedy."""
     mood = fit(line.mood, MOOD) if has_mood else ""
-    label = fit(clean(line.label), min(labels, 20) + 2) if labels else ""
-    lead = "  " if has_mood or labels else ""
+    label = fit(clean(line.label), min(labels, 20) + 2) if labels and (line.label or has_mood) else ""
+    lead = "  " if has_mood or label else ""
     indent = len(lead) + len(mood) + len(label)
     first, *rest = wrap(clean(line.text), width - indent) if line.text else [""]
     lines: list[Line] = [((lead, ""), (mood, line.mood), (label + first, ""))]
@@ -76,11 +76,10 @@ def _scroll_lines(part: Lines, page: PageState, width: int, height: int, clean: 
     last = max(len(lines) - room, 0)
     if part.follows and not state.is_read:
         state.offset = last
-    state.offset = min(state.offset, last)
+    state.offset, state.last = min(state.offset, last), last
     state.is_read = state.is_read and state.offset < last
-    if last and head:
-        count = f"{state.offset + 1}-{state.offset + room} of {len(lines)}"
-        head = [make_line(f"{fit(clean(part.title), max(width - len(count) - 1, 0))} {count}", "bold")]
+    state.count = f"{state.offset + 1}-{state.offset + room} of {len(lines)}" if last else ""
+    head = [add_count(line, state.count, width) for line in head]
     return [*head, *(cut_line(line, width) for line in lines[state.offset : state.offset + room])]
 
 
@@ -88,14 +87,15 @@ def render_fields(part: Fields, page: PageState, width: int, clean: Clean) -> tu
     """Lines, and which of them has the cursor."""
     state, at = page.part(part.name), 0
     lines: list[Line] = [make_line(clean(part.title), "bold")] if part.title else []
-    label = min(max((len(row.field.label) for row in part.rows), default=0), max(width // 2 - 4, 8))
+    label = min(max((len(row.field.label) for row in part.rows if row.shown or row.origin), default=0), max(width // 2 - 4, 8))
     for row in part.rows:
         is_here = page.focus == part.name and row.field.name == state.cursor
         if is_here:
             at = len(lines)
         origin = f"({row.origin})" if row.origin else ""
         value = fit(clean(row.shown), max(width - label - len(origin) - 6, 4)).rstrip()
-        text = f"{fit(clean(row.field.label), label)}  {value}"
+        has_value = bool(row.shown or row.origin)
+        text = f"{fit(clean(row.field.label), label)}  {value}" if has_value else clean(row.field.label)
         gap = " " * max(width - 2 - len(text) - len(origin), 1) if origin else ""
         lines.append(((("> " if is_here else "  "), ""), (f"{text}{gap}{origin}".rstrip(), "")))
         lines += [make_line(note, "warn") for note in wrap(clean(row.problem), width, "      ", 3) if row.problem]

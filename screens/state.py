@@ -10,12 +10,17 @@ from installer.wizard.page import Bar, Fields, Lines, Page, Part, Row, Selection
 
 @dataclass(slots=True)
 class PartState:
-    """`cursor`: a row's key or a field's name. `offset`: the first line shown. `is_read`: scrolled away from a log's end."""
+    """`cursor`: a row's key or a field's name. `offset`: the first line shown. `is_read`: scrolled away from a log's end.
+
+    As last rendered: `last`, the highest offset of text; `count`, which of its rows are in sight, "" where all are.
+    """
 
     cursor: str = ""
     offset: int = 0
     marked: set[str] = field(default_factory=set)
     is_read: bool = False
+    last: int = 0
+    count: str = ""
 
 
 @dataclass(slots=True)
@@ -81,7 +86,7 @@ class PageState:
         state = self.part(part.name)
         if isinstance(part, Lines):
             before = state.offset
-            state.offset = max(0, state.offset + by)
+            state.offset = max(0, min(state.offset + by, state.last))
             state.is_read = by < 0 or (state.is_read and by >= 0)
             return state.offset != before
         keys = self.find_keys(part)

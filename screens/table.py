@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from installer.wizard.page import Column, Row, Table
-from screens.lines import Line, cut_line, fit, make_line, wrap
+from screens.lines import Line, cut_line, find_text, fit, make_line, wrap
 from screens.state import PageState, PartState
 
 Clean = Callable[[str], str]
@@ -56,6 +56,7 @@ def render_table(part: Table, page: PageState, width: int, height: int, clean: C
     """Title, heading and the rows in sight, in exactly as many lines as there are, at most `height`."""
     rows = page.find_rows(part)
     state = page.part(part.name)
+    state.count = ""
     chosen = choose_columns(part.columns, width - (3 if part.marks else 2))
     lead = "   " if part.marks else "  "
     head: list[Line] = [make_line(clean(part.title), "bold")] if part.title else []
@@ -67,8 +68,9 @@ def render_table(part: Table, page: PageState, width: int, height: int, clean: C
         head.append(make_line(lead + (" " * GAP).join(titles).rstrip()))
     room = max(height - len(head), 1)
     start, stop = find_window(rows, state, room, width, clean)
-    if (start > 0 or stop < len(rows)) and head:
-        head[-1] = add_count(head[-1], start, stop, len(rows), width)
+    state.count = f"{start + 1}-{stop} of {len(rows)}" if start > 0 or stop < len(rows) else ""
+    if part.title:
+        head[0] = add_count(head[0], state.count, width)
     lines = list(head)
     for row in rows[start:stop]:
         at_cursor = is_focus and row.key == state.cursor and not row.heading
@@ -78,11 +80,10 @@ def render_table(part: Table, page: PageState, width: int, height: int, clean: C
     return lines[: max(height, len(head) + 1)]
 
 
-def add_count(line: Line, start: int, stop: int, total: int, width: int) -> Line:
-    """Which rows are in sight, at the right end of the heading."""
-    count = f"{start + 1}-{stop} of {total}"
-    text = "".join(word for word, _ in line)
-    return make_line(f"{fit(text, max(width - len(count) - 1, 0))} {count}" if width > len(count) + 20 else text)
+def add_count(line: Line, count: str, width: int) -> Line:
+    """Which rows are in sight, at the right end of a line that has room for it."""
+    used = len(find_text(line))
+    return (*line, (f"{count:>{width - used}}", "")) if count and used + 2 + len(count) <= width else line
 
 
 def find_window(rows: Sequence[Row], state: PartState, room: int, width: int, clean: Clean) -> tuple[int, int]:

@@ -63,7 +63,8 @@ def see(guide: Guide, do: Callable[[], Reply]) -> Seen:
         failed = f"this page failed: {describe(error)}"
         reply = Reply(guide.page, message=failed, hint="the work goes on; Esc goes back", is_refused=True)
     site = guide.view.draft.site
-    return Seen(reply, guide.position, guide.depth, f"{site.name}  {site.domain}" if site is not None else "", failed)
+    words = ("(rehearsal)" if guide.view.here.rehearsal else "", f"{site.name}  {site.domain}" if site is not None else "")
+    return Seen(reply, guide.position, guide.depth, "  ".join(filter(None, words)), failed)
 
 
 def look(guide: Guide) -> Seen | None:

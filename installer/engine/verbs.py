@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from installer.engine.folders import check_live
 from installer.model.problems import RackstrapError
 from installer.serve.verbs import find_image_dir, find_state_dir
 
@@ -88,7 +89,6 @@ def find_first(error: BaseException) -> BaseException:
 def run_live(args: argparse.Namespace, outlet: Outlet) -> int:
     from installer.engine.aim import DISCOVERY, WHOLE
     from installer.engine.apply import Applying
-    from installer.engine.folders import check_live
     from installer.engine.heartbeat import Heartbeat
     from installer.engine.hosts import LiveEffects
     from installer.engine.journal import Journal

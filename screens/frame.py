@@ -90,7 +90,8 @@ def _make_foot(shown: Shown, width: int, most: int, clean: Callable[[str], str])
         text = f"Only rows that hold: {clean(shown.state.filter)}"
         return [make_line(text), make_line("type to filter   Enter keep it   Esc show all")], (min(len(text), width - 1), 0)
     said = [make_line(line, shown.style) for text in shown.said for line in wrap(clean(text), width, "", 3)]
-    keys = join_words(list_keys(shown.page, shown.state, shown.depth), width)[:3] if shown.page is not None else []
+    words = list_keys(shown.page, shown.state, shown.depth, shown.position) if shown.page is not None else []
+    keys = join_words(words, width)[:3]
     return [*said, *(make_line(line) for line in keys)], (0, 0)
 
 
@@ -99,7 +100,7 @@ def find_actions(page: Page, state: PageState) -> list[Action]:
     return [action for action in page.actions if action.part in {"", state.focus}]
 
 
-def list_keys(page: Page, state: PageState, depth: int) -> list[str]:
+def list_keys(page: Page, state: PageState, depth: int, position: tuple[int, int]) -> list[str]:
     """The words of the line of keys."""
     part = find_part(page, state.focus)
     actions = find_actions(page, state)
@@ -113,8 +114,12 @@ def list_keys(page: Page, state: PageState, depth: int) -> list[str]:
         words.append("/ filter")
     if sum(can_focus(part) for part in page.parts) > 1:
         words.append("Tab other part")
-    words += ["n next"] if depth == 1 else []
-    return [*words, "Esc back"]
+    if depth > 1:
+        return [*words, "Esc back"]
+    stage, last = position
+    words += ["n next"] if stage < last else []
+    words += ["Esc back"] if stage > 1 else []
+    return [*words, *(["Q leave"] if stage in (1, last) else [])]
 
 
 def _make_body(page: Page, state: PageState, width: int, room: int, clean: Callable[[str], str]) -> tuple[list[Line], int]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from installer.model.events import Happened
 from installer.wizard.outlook import describe_left, make_outlook
-from installer.wizard.page import Ask, Bar, Lines, Refused, Selection, Table, Told, Wished
+from installer.wizard.page import Ask, Bar, Line, Lines, Refused, Selection, Table, Told, Wished
 from installer.wizard.pages import deploy
 from installer.wizard.pages.done import make_done_page, make_events_page, save_both
 from installer.wizard.view import Running, View
@@ -48,9 +48,20 @@ def test_rows_say_what_runs_what_waits_and_the_remedy() -> None:
 
 
 def test_gates_say_what_to_do() -> None:
-    row = find_table(make_view(named=True)).rows[0]
-    assert row.cells[2] == "waits for you"
-    assert row.notes == ("Admit node1: a on the review page, once its code is the console's",)
+    view = make_view(named=True)
+    summary = next(part for part in deploy.make_deploy_page(view).parts if isinstance(part, Lines))
+    assert {(row.cells[2], row.notes) for row in find_table(view).rows} == {("waits for you: admit", ())}
+    told = Line("4 nodes wait for you to admit", "wait", notes=("on the review page (Esc), a compares the codes",))
+    assert summary.lines[-1] == told, "once for all, since all wait for the same"
+
+
+def test_the_end_says_what_comes_next() -> None:
+    view = make_view(deploying=True)
+    assert view.plan is not None
+    over = replace(view, done=frozenset(step.key for step in view.plan.steps))
+    summary = deploy.make_deploy_page(over).parts[1]
+    assert isinstance(summary, Lines)
+    assert summary.lines == (Line("everything is done", "ok", notes=("n goes on: how to log in, what to save, the whole rack",)),)
 
 
 def test_nothing_changes_within_a_second_of_work() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -267,6 +268,15 @@ def test_log_lines_are_told_apart_by_machine_and_put_in_order(tmp_path: Path) ->
 def test_a_line_without_a_time_has_the_one_before_it() -> None:
     lines = ["Traceback", "1970-01-01T00:01:40+00:00 first", "  second"]
     assert list(parse_lines(lines, 7.0)) == [(7.0, " Traceback "), (100.0, " first "), (100.0, "   second ")]
+
+
+def test_a_line_of_dnsmasq_keeps_its_own_time_and_shows_it_once() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5).astimezone().timestamp()  # the log has local time
+    lines = ["Jan  2 03:04:05 dnsmasq-dhcp[77]: DHCPACK(eth0) 10.0.0.9", "Dec 31 03:04:05 dnsmasq[77]: started"]
+    found = list(parse_lines(lines, at + 60))
+    assert found[0] == (at, " dnsmasq-dhcp: DHCPACK(eth0) 10.0.0.9 ")
+    assert found[1][1] == " dnsmasq: started "
+    assert at - 3 * 86400 < found[1][0] < at, "of the year before: the log was written by then"
 
 
 # launching

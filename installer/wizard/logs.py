@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,6 +15,8 @@ from installer.wizard.watching import Moment
 
 TAIL_BYTES: Final = 256 * 1024
 LAST_LINES: Final = 200
+DAY_S: Final = 86400.0
+_SYSLOG: Final = re.compile(r"([A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d) ([\w.-]+)(?:\[\d+\])?: (.*)")  # as dnsmasq writes
 
 
 class LogReader:
@@ -36,7 +39,7 @@ class LogReader:
         if row is not None and row.text:
             found.append((row.at, f"{row.stage} {row.percent} %: {row.text}"))
         found.sort(key=lambda one: one[0])
-        return tuple(f"{time.strftime('%H:%M:%S', time.localtime(at))} {text}" for at, text in found[-LAST_LINES:])
+        return tuple(f"{time.strftime('%H:%M:%S', time.localtime(at))} {text.strip()}" for at, text in found[-LAST_LINES:])
 
     def _find_words(self, key: str, moment: Moment) -> frozenset[str]:
         """What a line must hold one of: MACs, addresses, the machine's id."""
@@ -79,9 +82,24 @@ def parse_lines(lines: Iterable[str], otherwise: float) -> Iterator[tuple[float,
         if found is not None:
             at = found
             text = rest if "T" in first else rest.partition(" ")[2]
+        elif (stamp := _SYSLOG.match(line)) is not None and (found := _parse_syslog(stamp[1], otherwise)) is not None:
+            at, text = found, f"{stamp[2]}: {stamp[3]}"
         else:
             text = line
         yield at or otherwise, f" {text} "
+
+
+def _parse_syslog(text: str, near: float) -> float | None:
+    """`Nov 21 14:38:51`, which names no year: the last one that is not after `near`."""
+    year = datetime.fromtimestamp(near).astimezone().year
+    for guess in (year, year - 1):
+        try:
+            found = datetime.strptime(f"{guess} {text}", "%Y %b %d %H:%M:%S").astimezone().timestamp()
+        except ValueError:
+            continue
+        if found <= near + DAY_S:
+            return found
+    return None
 
 
 def _parse_time(text: str) -> float | None:

@@ -5,6 +5,9 @@ Texts hold whole per cent and whole minutes only, so that a line is painted anew
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from dataclasses import replace
 from typing import Final
 
 from installer.engine.node_changes import make_leaving_out, make_retry
@@ -36,9 +39,10 @@ from installer.wizard.view import View
 from installer.wizard.wishes import Append, Apply, StopApplying
 
 GATES: Final = {
-    "admit": "a on the review page, once its code is the console's",
-    "allocate": "consent on the review page: its disks may then be erased",
+    "admit": "for you to admit: on the review page (Esc), a compares the codes",
+    "allocate": "for your consent to erase: on the review page (Esc), i asks for it",
 }
+SAME: Final = 3  # as many nodes that wait for the same are told of once, above
 COLUMNS: Final = (
     Column("node", 10),
     Column("state", 12),
@@ -58,9 +62,12 @@ def make_deploy_page(view: View, _subject: str = "") -> Page:
     outlook = make_outlook(view)
     nodes = view.plan.nodes if view.plan is not None else ()
     rows = tuple(_make_row(view, node, outlook.hosts.get(node.name)) for node in nodes)
-    table = Table("nodes", COLUMNS, rows, view.plan_problem or "The plan is being made.", marks=True)
+    shared = find_shared(rows)
+    rows = tuple(replace(row, notes=()) if _find_wait(row) in shared else row for row in rows)
+    empty = "The plan is being made." if view.plan is None else "No node is planned: name machines on the Nodes page first."
+    table = Table("nodes", COLUMNS, rows, view.plan_problem or empty, marks=True)
     bar = Bar("whole", "install", outlook.percent, _say_whole(outlook, is_running=view.running is not None))
-    summary = Lines("summary", tuple(_make_summary(view, outlook)))
+    summary = Lines("summary", (*_make_summary(view, outlook), *(_say_shared(what, shared[what]) for what in shared)))
     actions = (
         Action("enter", "log", _open_log, "nodes", "What happened to this node."),
         Action("r", "retry", retry, "nodes", "Clear its problem, or bring it back after it was left out."),
@@ -72,6 +79,24 @@ def make_deploy_page(view: View, _subject: str = "") -> Page:
     return Page("deploy", "Deploy", "How far is it?", (bar, summary, table), actions, HELP, wants=frozenset({"plan"}))
 
 
+def _find_wait(row: Row) -> str:
+    """What a waiting node waits for, in words that fit its like too; "" for others."""
+    if row.mood != "wait" or len(row.notes) != 1:
+        return ""
+    return re.sub(rf"\b{re.escape(row.key)}\b", "each", row.notes[0])
+
+
+def find_shared(rows: tuple[Row, ...]) -> dict[str, int]:
+    """What so many nodes wait for alike that it is told of once, and how many they are."""
+    found = Counter(what for row in rows if (what := _find_wait(row)))
+    return {what: number for what, number in found.items() if number >= SAME}
+
+
+def _say_shared(what: str, number: int) -> Line:
+    reason, _, remedy = what.partition(": ")
+    return Line(f"{number} nodes wait {reason}", "wait", notes=(remedy,) if remedy else ())
+
+
 def _say_whole(outlook: Outlook, *, is_running: bool) -> str:
     left = f", {describe_left(outlook.left_s)} left" if is_running and outlook.percent < 100 else ""
     return f"{outlook.done} of {outlook.total}{left}"
@@ -80,10 +105,11 @@ def _say_whole(outlook: Outlook, *, is_running: bool) -> str:
 def _make_summary(view: View, outlook: Outlook) -> list[Line]:
     """What runs or how it ended, what waits that is no node's, and what failed there."""
     lines = []
-    if view.running is None:
-        is_over = outlook.percent == 100
-        says = view.last_end or ("everything is done" if is_over else "nothing runs")
-        lines.append(Line(says, "ok" if is_over else "warn", notes=() if is_over else ("c goes on with what is left",)))
+    if outlook.percent == 100 and (view.running is None or view.running.mode == "apply"):
+        lines.append(Line("everything is done", "ok", notes=("n goes on: how to log in, what to save, the whole rack",)))
+    elif view.running is None:
+        how = "c goes on with what is left" if outlook.percent else "Esc goes to the review page: i there starts it"
+        lines.append(Line(view.last_end or "nothing runs", "warn", notes=(how,)))
     elif view.running.mode == "discover":
         lines.append(
             Line(
@@ -111,6 +137,10 @@ def _make_row(view: View, node: NodePlan, host: HostOutlook | None) -> Row:
         return Row(node.name, (node.name, state, entry.reason or "the others go on", "-", time), ("r brings it back",))
     stage = host.now
     if stage is None:
+        if not node.disks:
+            return Row(
+                node.name, (node.name, state, "not installed: it has no disk", "-", time), ("Enter on the review page says why",)
+            )
         return Row(node.name, (node.name, state, "done", "100", time), mood="ok")
     if stage.state == "failed" or entry.state == "problem":
         reason = entry.reason or stage.failed
@@ -126,8 +156,8 @@ def _make_row(view: View, node: NodePlan, host: HostOutlook | None) -> Row:
     mood: Mood = "wait" if stage.state == "waits" else ""
     notes: tuple[str, ...] = ()
     if stage.is_gate:
-        mood, text = "wait", "waits for you"
-        notes = (f"{stage.title}: {GATES.get(stage.name, 'rackstrap node show says what to do')}",)
+        mood, text = "wait", f"waits for you: {stage.name}"
+        notes = (GATES.get(stage.name, f"for you: {stage.title}: `rackstrap node show` says what to do"),)
     elif stage.waits_for:
         text, notes = f"waits: {stage.name}", (f"for {stage.waits_for}",)
     return Row(node.name, (node.name, state, text, f"{host.percent}", time), notes, mood)
@@ -208,6 +238,8 @@ def _make_question(label: str, yes: str) -> Field:
 
 def go_on(view: View, chosen: Selection) -> Outcome:
     """Apply again. It gives no consent: what needs one waits for the review page."""
+    if view.running is not None and view.running.mode == "apply":
+        return Refused("it runs already", "s stops it; Enter on a node shows what it is at")
     problem = check_ready(view)
     if problem is not None:
         return problem

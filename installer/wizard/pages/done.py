@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from installer.engine.status import NodeStatus, render_age
@@ -35,6 +36,7 @@ COLUMNS: Final = (
     Column("roles", 20, drop=2, grow=True),
     Column("heard of", 9, drop=1, right=True),
 )
+UNFINISHED: Final = "d shows what is left of the deployment; c there goes on with it"
 HELP: Final = (
     "Every node with its address. u saves site file and report to a stick.",
     "The saved site file brings the same site up again: rackstrap apply FILE.",
@@ -44,7 +46,7 @@ HELP: Final = (
 def make_done_page(view: View, _subject: str = "") -> Page:
     """Health first, then what to do, then a row per machine."""
     roles = {node.machine: ", ".join(node.roles) for node in view.plan.nodes} if view.plan is not None else {}
-    rows = tuple(_make_row(status, roles.get(status.machine, "-")) for status in view.status.nodes)
+    rows = tuple(_make_row(status, roles.get(status.machine, "-")) for status in sorted(view.status.nodes, key=_find_order))
     table = Table("nodes", COLUMNS, rows, "No machine has been discovered yet.")
     parts = (Lines("health", tuple(_make_health(view))), table, Lines("next", tuple(_make_next(view)), "What to do next"))
     actions = (
@@ -55,6 +57,13 @@ def make_done_page(view: View, _subject: str = "") -> Page:
         Action("d", "deployment", lambda _view, _: Go("deploy"), help="How far the deployment is."),
     )
     return Page("done", "Rack", "How is the rack?", parts, actions, HELP, wants=frozenset({"plan"}))
+
+
+def _find_order(status: NodeStatus) -> tuple[bool, list[tuple[int, str]]]:
+    """Nodes before machines without a name; node2 before node10."""
+    return not status.name, [
+        (int(word or 0), "") if word.isdecimal() else (0, word) for word in re.split(r"([0-9]+)", status.title)
+    ]
 
 
 def _make_row(status: NodeStatus, roles: str) -> Row:
@@ -100,7 +109,10 @@ def _make_health(view: View) -> list[Line]:
 def _make_next(view: View) -> list[Line]:
     site = view.draft.site
     first = next((node for node in view.status.nodes if node.name and node.address), None)
-    lines = [Line(f"admin node: {text}") for text in view.here.ssh[:2]]
+    nodes = [node for node in view.status.nodes if node.name]
+    is_over = bool(nodes) and all(node.state in ("ready", "installed") for node in nodes)
+    lines = [Line("u saves site file and report to a stick; then Q leaves, and the services go on" if is_over else UNFINISHED)]
+    lines += [Line(f"admin node: {text}") for text in view.here.ssh[:2]]
     if first is not None:
         lines.append(Line(f"log in to a node from here: ssh root@{first.address} ({first.name})"))
     if site is not None:

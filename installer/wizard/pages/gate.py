@@ -28,7 +28,7 @@ def check_ready(view: View) -> Refused | None:
     if view.plan.site != view.draft.site.name:
         return Refused("the plan is being made anew", "wait a moment, and try again")
     if view.running is not None and view.running.mode == "apply":
-        return Refused("the deployment runs already", "n goes to it; stop it there before you consent to more")
+        return Refused("the deployment runs already", "n goes to it; s there stops it, then consent to more")
     return None
 
 
@@ -59,7 +59,7 @@ def _ask_name(view: View, losses: tuple[Loss, ...], standing: tuple[Loss, ...]) 
         return _take_name(now, chosen.text, name, shown, also)
 
     field = Field(
-        "site", f"To erase and install, type the site's name: {name}", "text", "Esc leaves; nothing changes.", check=check
+        "site", f"To erase and install, type the site's name ({name})", "text", "Esc leaves; nothing changes.", check=check
     )
     return Ask(field, follow, (*_say_count(losses), *say_losses(losses), *_say_standing(standing), *_say_waiting(view)))
 

@@ -159,7 +159,7 @@ def _make_problems(view: View) -> tuple[Lines, ...]:
 def _make_gate(view: View) -> Fields:
     name = view.draft.site.name if view.draft.site is not None else ""
     asks = bool(find_losses(view))
-    label = f"To erase and install, type the site's name: {name}" if asks else "Begin: no disk needs your consent"
+    label = f"Erase and install: asks for the site's name ({name}) first" if asks else "Begin: no disk needs your consent"
     row = FieldRow(Field("start", label, "action", "Enter shows once more what is lost, and asks."), "")
     return Fields("gate", (row,), lambda now, _name, _text: gate.start(now, Selection()))
 
@@ -191,7 +191,8 @@ def _make_disk_lines(view: View, node: NodePlan) -> Lines:
         text = f"{name_disk(disk, machine)}, {describe_bytes(disk.size_bytes)}"
         lines.append(Line(text, "" if disk.is_blank or not is_lost else "warn", notes=(*held, f"id {disk.id}")))
     remedy = REMEDIES.get(standing, "").format(name=node.name)
-    state = Line(node.consent or SAID[standing], label="consent", notes=(remedy,) if remedy else ())
+    said = node.consent or ("asked for on the review page" if standing == "asks" else SAID[standing])
+    state = Line(f"consent: {said}", notes=(remedy,) if remedy else ())
     return Lines("disks", (*lines, state), "Disks that are lost, as a mirror" if node.mirror else "Disk that is lost")
 
 

@@ -397,6 +397,20 @@ def test_discovery_starts_once() -> None:
     assert imported.wishes == (ImportBmcs("/root/bmcs.csv"),)
 
 
+def test_discovery_names_the_bmcs_that_it_switches_before_it_does() -> None:
+    desk = ShelfDesk(look({}))
+    known = {"address": "192.168.124.170", "serial": "X", "user": "root", "secret": "/root/x"}
+    desk.push(Event(Happened.BMC_IMPORTED, "admin", known))
+    page = make_nodes_page(desk.view, "")
+    assert do(page, "s", desk.view, answers=["no"]) == Told("nothing has changed")
+    asked = do(page, "s", desk.view, answers=[])
+    assert isinstance(asked, Ask)
+    assert "  192.168.124.170" in asked.says
+    started = do(page, "s", desk.view, answers=["yes"])
+    assert isinstance(started, Wished)
+    assert started.wishes == (Discover(),)
+
+
 def test_forgetting_asks_for_the_name_and_takes_the_entry_out() -> None:
     view = look(make_rack(2), "nodes:\n- {name: db1, match: {serial: S1}}\n- {name: db2, match: {serial: S2}}\n", named=True)
     asked = do(make_nodes_page(view, ""), "f", view, "m-1")

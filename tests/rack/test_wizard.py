@@ -105,6 +105,8 @@ def find_machine(seat: Seat) -> None:
     seat.answer(str(rack.lab / "bmc.csv"))
     console.wait_for("1 new")
     console.press("s")
+    console.wait_for(r"(?s)switched off and on.*192\.168\.124\.162")
+    console.press("y", "enter")
     console.wait_for("1 machine found", stretch(150))
     console.press("p")
     console.wait_for("named node1")

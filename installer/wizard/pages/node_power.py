@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from installer.model.problems import Problem, RackstrapError
+from installer.plan.match import find_bmcs
 from installer.power.scan import parse_ranges
 from installer.site.addresses import UnreadableError, parse_address, parse_range
 from installer.wizard.nodes_file import Member, find_members
@@ -188,7 +189,16 @@ def discover(view: View, _: Selection) -> Outcome:
         what = "discovery runs" if view.running.mode == "discover" else "the site is being applied"
         return Told(f"{what} already: machines that boot by PXE appear here")
     wished = Wished((Discover(),), "discovery starts: power machines on to boot by PXE")
+    says = []
     if view.status.services:
-        says = (f"{', '.join(view.status.services)}: started earlier, and not known to have stopped.",)
-        return ask_yes("Discover", says, "start discovering all the same", lambda _: wished)
-    return wished
+        says.append(f"{', '.join(view.status.services)}: started earlier, and not known to have stopped.")
+    if cycled := find_cycled(view):
+        says.append("Machines behind these BMCs are switched off and on, to boot by PXE; what runs on them stops:")
+        says += [f"  {address}" for address in cycled]
+    return ask_yes("Discover", says, "start discovering", lambda _: wished) if says else wished
+
+
+def find_cycled(view: View) -> tuple[str, ...]:
+    """The BMCs that discovery would use: their password is known, and the machine behind them has not reported."""
+    found = set(find_bmcs(view.machines, view.ledger).values())
+    return tuple(sorted(address for address, bmc in view.ledger.bmcs.items() if bmc.secret and address not in found))

@@ -147,8 +147,9 @@ def _make_body(page: Page, state: PageState, width: int, room: int, clean: Calla
 
 
 def find_count(page: Page, state: PageState) -> str:
-    """Which rows are in sight of the part with the cursor, else of another that is cut, where its own title does not say so."""
-    parts = sorted(page.parts, key=lambda part: part.name != state.focus)
+    """Which rows are in sight of the part with the cursor, else of a table that is cut, where its own title does not say so."""
+    parts = [part for part in page.parts if part.name == state.focus]
+    parts += [part for part in page.parts if isinstance(part, Table)]
     return next((count for part in parts if (count := state.part(part.name).count) and not find_title(part)), "")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from installer.wizard.guide import Guide, make_save
 from installer.wizard.page import Fields, Lines, Page, Refused, Selection, Table
-from screens.frame import find_actions
+from screens.frame import KEY_NAMES, find_actions
 from screens.help import make_help
 from screens.questions import make_field_question, make_leaving
 from screens.state import PageState, find_part
@@ -70,7 +70,7 @@ class Keys:
             app.do(lambda g: g.take(make_field_question(part, state.part(part.name).cursor)))
         elif key == "escape":
             app.do(Guide.back)
-        elif text == "n" or (pressed == "enter" and (part is None or isinstance(part, Lines))):
+        elif text == "n" or (pressed == "enter" and app.shown.depth == 1 and (part is None or isinstance(part, Lines))):
             app.do(Guide.next)
         elif text == "S":
             app.do(lambda g: g.take(make_save(g.view)))
@@ -79,7 +79,7 @@ class Keys:
         elif any(a.key == pressed for a in page.actions):
             self._say("That key works in another part of this page: Tab goes there.")
         elif pressed:
-            self._say(f"{key if pressed == 'enter' else text} does nothing here; ? tells what the keys do.")
+            self._say(f"{KEY_NAMES.get(pressed, pressed)} does nothing here; ? tells what the keys do.")
 
     def press_filter(self, key: str, text: str) -> None:
         app, state, page = self._app, self._app.shown.state, self._app.shown.page

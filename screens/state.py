@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from installer.wizard.page import Bar, Fields, Lines, Page, Part, Row, Selection, Table
+
+LONG: Final = 8  # lines: a page that begins with more text than this is read from its top
 
 
 @dataclass(slots=True)
@@ -40,7 +43,8 @@ class PageState:
         names = [part.name for part in page.parts if can_focus(part)]
         if self.focus not in names:
             chosen = [part.name for part in page.parts if can_focus(part) and not isinstance(part, Lines)]
-            self.focus = (chosen or names or [""])[0]
+            is_text = any(isinstance(part, Lines) and len(part.lines) > LONG for part in page.parts[:1])
+            self.focus = ((not is_text and chosen) or names or [""])[0]
         for part in page.parts:
             if isinstance(part, Table):
                 state = self.part(part.name)

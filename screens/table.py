@@ -97,8 +97,10 @@ def find_window(rows: Sequence[Row], state: PartState, room: int, width: int, cl
     first = min(first, at)
     stop, used = first, 0
     while stop < len(rows):
-        used += 1 + len(find_notes(rows[stop], width, clean))
+        size = 1 + len(find_notes(rows[stop], width, clean))
+        used += size
         if used > room and stop > at:
+            stop += used - size < room  # its first lines: moving to it shows the rest
             break
         stop += 1
         if used >= room:

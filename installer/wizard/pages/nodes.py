@@ -160,8 +160,8 @@ ACTIONS: Final = (
     Action("enter", "details", _open, "machines", "Everything that is known about the machine."),
     Action("s", "discover", node_power.discover, help="Serve PXE and wait for machines. Nothing is installed."),
     *SHARED,
-    Action("p", "propose names", node_naming.propose, help="Name every machine that has no name: node1, node2 ..."),
+    Action("p", "names", node_naming.propose, help="Name every machine that has no name: node1, node2 ..."),
     Action("b", "scan BMCs", node_power.scan, help="Ask every address of some ranges whether a BMC is there."),
     Action("i", "import", node_power.import_list, help="Take in a CSV file of BMCs."),
-    Action("m", "match rules", lambda _view, _: Go("rules"), help="The entries of the site file, and which machines each fits."),
+    Action("m", "rules", lambda _view, _: Go("rules"), help="The entries of the site file, and which machines each fits."),
 )

@@ -19,8 +19,6 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 
 from installer.model.problems import RackstrapError
-from installer.wizard.guide import Guide, Reply
-from installer.wizard.page import Page
 from screens.asking import Asking
 from screens.canvas import Canvas
 from screens.frame import Shown, make_frame
@@ -29,11 +27,14 @@ from screens.keys import MOVES, Keys
 from screens.paint import CODES, COLOURLESS
 from screens.prompt import make_prompt
 from screens.state import PageState
-from screens.worker import Crew, Seen, describe, log_failure, look, see
+from screens.worker import Crew, Seen, describe, log_failure, look, see, see_page
 
 if TYPE_CHECKING:
     from rich.console import Console
     from textual.screen import Screen
+
+    from installer.wizard.guide import Guide, Reply
+    from installer.wizard.page import Page
 
 LOOK_EVERY_S: Final = 0.25
 PATIENCE_S: Final = 0.5  # then it is said that something takes longer
@@ -115,7 +116,7 @@ class RackstrapApp(App[str], inherit_bindings=False):
         except Exception as error:  # noqa: BLE001 -- told in one line at the end, like every fault of ours
             return RackstrapError(f"the first page failed: {describe(error)}", "rackstrap tui --plain may still do")
         self.guide = guide
-        return see(guide, lambda: Reply(guide.refresh()))
+        return see_page(guide)
 
     def _take_start(self, seen: Seen | RackstrapError) -> None:
         if isinstance(seen, RackstrapError):

@@ -6,8 +6,6 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
-from installer.wizard.guide import make_safe
-
 # In the fonts of the Linux console and in CP437 alike.
 SAFE: Final = frozenset("─│┌┐└┘├┤┬┴┼═║╔╗╚╝█░▒■•▲▼←→↑↓")
 _PLAIN: Final = {
@@ -56,7 +54,11 @@ class Cleaner:
         self._table: Final = _Table(is_ascii=is_ascii)
 
     def __call__(self, text: str) -> str:
-        return text if text.isascii() and text.isprintable() and len(text) < 2000 else make_safe(text).translate(self._table)
+        if text.isascii() and text.isprintable() and len(text) < 2000:
+            return text
+        from installer.wizard.guide import make_safe  # late: the empty frame does not wait for it
+
+        return make_safe(text).translate(self._table)
 
 
 def speaks_utf8(environment: Mapping[str, str]) -> bool:

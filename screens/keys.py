@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from installer.wizard.guide import Guide, make_save
 from installer.wizard.page import Fields, Lines, Page, Refused, Selection, Table
 from screens.frame import KEY_NAMES, find_actions
 from screens.help import make_help
@@ -69,10 +68,12 @@ class Keys:
         elif pressed == "enter" and isinstance(part, Fields):
             app.do(lambda g: g.take(make_field_question(part, state.part(part.name).cursor)))
         elif key == "escape":
-            app.do(Guide.back)
+            app.do(lambda g: g.back())
         elif text == "n" or (pressed == "enter" and app.shown.depth == 1 and (part is None or isinstance(part, Lines))):
-            app.do(Guide.next)
+            app.do(lambda g: g.next())
         elif text == "S":
+            from installer.wizard.guide import make_save
+
             app.do(lambda g: g.take(make_save(g.view)))
         elif text in {"Q", "q"} or key == "ctrl+c":
             app.do(lambda g: g.take(make_leaving()))

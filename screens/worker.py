@@ -8,10 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from installer.model.problems import RackstrapError
-from installer.wizard.guide import Guide, Reply, make_safe
+
+if TYPE_CHECKING:
+    from installer.wizard.guide import Guide, Reply  # this thread imports it, once the frame stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Crew:
 
 def see(guide: Guide, do: Callable[[], Reply]) -> Seen:
     """Do it and look. A page or an action that fails is told and logged: the work goes on without it."""
+    from installer.wizard.guide import Reply
+
     try:
         reply, failed = do(), ""
     except RackstrapError as error:
@@ -67,6 +71,13 @@ def see(guide: Guide, do: Callable[[], Reply]) -> Seen:
     return Seen(reply, guide.position, guide.depth, "  ".join(filter(None, words)), failed)
 
 
+def see_page(guide: Guide) -> Seen:
+    """The page made anew."""
+    from installer.wizard.guide import Reply
+
+    return see(guide, lambda: Reply(guide.refresh()))
+
+
 def look(guide: Guide) -> Seen | None:
     """The page made anew, where there is news. A fault is logged, and the page stays as it was."""
     try:
@@ -74,11 +85,13 @@ def look(guide: Guide) -> Seen | None:
     except Exception as error:  # noqa: BLE001 -- as above
         log_failure(guide, error)
         return None
-    return see(guide, lambda: Reply(guide.refresh())) if has_news else None
+    return see_page(guide) if has_news else None
 
 
 def describe(error: BaseException) -> str:
     """An exception in one line."""
+    from installer.wizard.guide import make_safe
+
     return make_safe(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
 
 
@@ -87,6 +100,8 @@ def log_failure(guide: Guide, error: BaseException) -> None:
 
     Its end is printed to a terminal, and it may quote a machine: it holds printable text only.
     """
+    from installer.wizard.guide import make_safe
+
     run = Path(guide.view.here.state_dir or "/nonexistent") / "run"
     try:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -28,7 +28,6 @@ from installer.model.problems import RackstrapError
 from installer.power.scan import MOST_ASKED, parse_ranges
 from installer.probe.identity import make_machine_id
 from installer.probe.parse import parse_recording
-from installer.render.services import make_digest
 
 SIZE: Final = 12
 FIRST_BMC: Final = 162  # the white paper's range for BMCs begins here
@@ -93,6 +92,7 @@ class Fleet:
 
     def _serve(self) -> None:
         """Say that a service runs on its configuration, a moment after that was written."""
+        from installer.render.services import make_digest
         from installer.serve.daemons import make_services
 
         for service in make_services(self.state):

@@ -161,3 +161,9 @@ def _find_problem(line: str) -> str:
 
 def make_live_words() -> tuple[str, ...]:
     return (sys.executable, "-m", "installer.cli", "apply")
+
+
+def make_environment(roles_dirs: Sequence[Path]) -> dict[str, str]:
+    """What an apply process must be told of our folders of roles."""
+    folders = [os.environ.get("RACKSTRAP_ROLES", ""), *(str(folder.absolute()) for folder in roles_dirs)]
+    return {"RACKSTRAP_ROLES": ":".join(folder for folder in folders if folder)}

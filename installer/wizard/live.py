@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from installer.wizard import bmcs, here, targets
 from installer.wizard.bench import Bench, Outside
 from installer.wizard.draft import Draft, make_new_draft
 from installer.wizard.keyboard import find_keyboard, find_keyboards, set_keyboard
-from installer.wizard.launching import Launcher, make_live_words
+from installer.wizard.launching import Launcher, make_environment, make_live_words
 from installer.wizard.planning import PlaceFinder
 from installer.wizard.view import Here, View
 from installer.wizard.wishes import (
@@ -177,9 +176,3 @@ class LiveDesk:
             self._is_new = False
             return targets.open_site(self.bench, volumes, wish.target)
         return targets.save_report(self.look(frozenset({"plan"})), volumes, wish.target)
-
-
-def make_environment(roles_dirs: Sequence[Path]) -> dict[str, str]:
-    """What an apply process must be told of our folders of roles."""
-    folders = [os.environ.get("RACKSTRAP_ROLES", ""), *(str(folder.absolute()) for folder in roles_dirs)]
-    return {"RACKSTRAP_ROLES": ":".join(folder for folder in folders if folder)}

@@ -5,18 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from installer.engine.graph import make_graph
 from installer.model.facts import Machine
 from installer.model.ledger import Ledger
 from installer.model.plan import AdminPlace, Plan, StepKey
 from installer.model.problems import Problem, RackstrapError
 from installer.model.site import Site
-from installer.plan.boot_files import make_boot_files
-from installer.plan.plan import make_plan
 from installer.plan.roles import Role
 from installer.site.load import parse_site
 
@@ -92,6 +89,8 @@ class Planner:
 
 def make_planned(wanted: Wanted) -> Planned:
     """The plan, and the files of the applied site's plan. What cannot be planned is said, never raised."""
+    from installer.engine.graph import make_graph
+
     plan, problem = None, "the site file has errors: it cannot be planned yet"
     done: frozenset[StepKey] = frozenset()
     if wanted.errors:
@@ -111,7 +110,8 @@ def make_planned(wanted: Wanted) -> Planned:
 
 def plan_site(site: Site, wanted: Wanted) -> Plan:
     """The plan with its boot scripts among its files, as `rackstrap plan --into` writes them. Raises RackstrapError."""
-    from dataclasses import replace
+    from installer.plan.boot_files import make_boot_files  # late, like all that renders: the first page needs no plan
+    from installer.plan.plan import make_plan
 
     place = wanted.find_place(site)
     plan = make_plan(site, wanted.machines, wanted.ledger, wanted.roles, place)

@@ -22,8 +22,7 @@ from installer.serve.verbs import find_image_dir
 from installer.wizard import bmcs, targets
 from installer.wizard.bench import Bench, Outside
 from installer.wizard.draft import Draft, make_new_draft
-from installer.wizard.launching import Launcher, let_go
-from installer.wizard.live import make_environment
+from installer.wizard.launching import Launcher, let_go, make_environment
 from installer.wizard.planning import PlaceFinder
 from installer.wizard.view import Here, View
 from installer.wizard.wishes import (

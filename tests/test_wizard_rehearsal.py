@@ -53,6 +53,18 @@ def look_until(desk: RehearsalDesk, is_so: Callable[[View], object], wants: froz
 
 
 @pytest.fixture
+def tidied(tmp_path: Path) -> Iterator[Path]:
+    """A state folder whose apply process and fleet are ended with the test, passed or failed."""
+    state = tmp_path / "state"
+    yield state
+    holder = find_holder(state)
+    if holder is not None:
+        os.kill(holder.pid, signal.SIGTERM)
+    if (state / "fleet.lock").exists():
+        end_fleet(state)
+
+
+@pytest.fixture
 def desk(tmp_path: Path) -> Iterator[RehearsalDesk]:
     desk = RehearsalDesk(FILES, state=tmp_path / "state")
     yield desk
@@ -204,8 +216,8 @@ time.sleep(60)
 """
 
 
-def test_a_deployment_outlives_the_one_who_started_it(tmp_path: Path) -> None:
-    state = tmp_path / "state"
+def test_a_deployment_outlives_the_one_who_started_it(tidied: Path) -> None:
+    state = tidied
     desk = RehearsalDesk(FILES, is_demo=True, state=state, speed=SPEED)
     try:
         view = desk.look(frozenset())
@@ -253,7 +265,6 @@ def test_a_deployment_outlives_the_one_who_started_it(tmp_path: Path) -> None:
         assert desk.carry_out(StopApplying()) == "nothing was running"
     finally:
         desk.close()
-        end_fleet(state)
 
 
 def end_fleet(state: Path) -> None:

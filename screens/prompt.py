@@ -96,7 +96,7 @@ def render_prompt(prompt: Prompt, width: int, height: int, clean: Callable[[str]
         shown = says[prompt.offset : prompt.offset + room - 1]
         more = f"  lines {prompt.offset + 1}-{prompt.offset + len(shown)} of {len(says)}; PgUp and PgDn show the rest"
         says = [*shown, make_line(more)]
-    label = f"{clean(asked.label)}: "
+    label = f"{clean(asked.label)} " if asked.label.endswith("?") else f"{clean(asked.label)}: "
     typed, x = prompt.edit.window(max(width - len(label) - 1, 8))
     if asked.kind == "secret":
         typed = "*" * len(typed)

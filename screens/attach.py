@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -43,12 +44,24 @@ def find_socket(state: Path) -> Path:
     return folder / f"tui-{hashlib.sha256(str(state).encode()).hexdigest()[:12]}"
 
 
-def make_tmux(socket: Path) -> list[str]:
+def remove_dead_sockets(folder: Path) -> None:
+    """What sessions that were killed have left behind: nobody listens there any more."""
+    for path in folder.glob("tui-*"):
+        try:
+            with socket.socket(socket.AF_UNIX) as caller:
+                caller.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+        except OSError:
+            continue
+
+
+def make_tmux(address: Path) -> list[str]:
     """The tmux command for this socket. Raises RackstrapError when tmux is missing."""
     tmux = shutil.which("tmux")
     if tmux is None:
         raise RackstrapError("tmux is not installed", "apt install tmux, or leave --attach out")
-    return [tmux, "-S", str(socket), "-f", str(HERE / "tmux.conf")]
+    return [tmux, "-S", str(address), "-f", str(HERE / "tmux.conf")]
 
 
 def has_session(tmux: Sequence[str]) -> bool:
@@ -85,8 +98,10 @@ def run_attach(state: Path, argv: Sequence[str]) -> int:
     """
     if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
         raise RackstrapError("this terminal can only print", "rackstrap tui --plain reads and writes lines")
-    tmux = make_tmux(find_socket(state))
+    address = find_socket(state)
+    tmux = make_tmux(address)
     if not has_session(tmux):
+        remove_dead_sockets(address.parent)
         start_session(tmux, argv, state)
         wait_painted(tmux)
     print("Rackstrap: the session that every console shares. Ctrl-b d leaves it as it is.", flush=True)  # noqa: T201

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Final
 import pytest
 
 from installer.model.problems import RackstrapError
-from screens.attach import find_charset, find_socket, run_attach
+from screens.attach import find_charset, find_socket, remove_dead_sockets, run_attach
 from tests.terminal import Terminal
 
 ROOT: Final = Path(__file__).parent.parent
@@ -32,9 +33,9 @@ def state(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "state"
     folder.mkdir()
     yield folder
-    socket = find_socket(folder)
-    subprocess.run(["tmux", "-S", str(socket), "kill-server"], check=False, capture_output=True)
-    socket.unlink(missing_ok=True)
+    address = find_socket(folder)
+    subprocess.run(["tmux", "-S", str(address), "kill-server"], check=False, capture_output=True)
+    address.unlink(missing_ok=True)
 
 
 def join(state: Path, **terminal: int) -> Terminal:
@@ -110,3 +111,14 @@ def test_a_terminal_that_can_only_print_is_told_of_plain_mode(tmp_path: Path, mo
 )
 def test_a_line_without_a_locale_is_taken_for_utf_8(environment: dict[str, str], words: list[str]) -> None:
     assert find_charset(environment) == words
+
+
+def test_sockets_of_killed_sessions_are_removed_and_others_left(tmp_path: Path) -> None:
+    living, dead, other = tmp_path / "tui-1", tmp_path / "tui-2", tmp_path / "note"
+    other.write_text("")
+    with socket.socket(socket.AF_UNIX) as left, socket.socket(socket.AF_UNIX) as listener:
+        left.bind(str(dead))
+        listener.bind(str(living))
+        listener.listen()
+        remove_dead_sockets(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {"tui-1", "note"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,11 +27,13 @@ from installer.wizard.view import View
 from installer.wizard.wishes import Wish
 from screens.app import RackstrapApp
 from screens.lines import find_text
+from tests.terminal import Terminal
 from tests.tui_session import make_recording
 from tests.wizard_views import SITE, ShelfDesk, make_view
 
 NAMES = ("four-nics", "bios-virtio", "secure-boot-sata", "twin-a", "twin-b", "bmc")
 ROLE = "title: Keep the ring\ncount: {min: 2}\nhardware: {min_disks: 1}\noptions:\n  replicas: {type: integer, default: 2}\n"
+ROOT = str(Path(__file__).parent.parent)
 CANARY = "CANARY-of-the-requirements"
 
 
@@ -300,3 +303,13 @@ async def test_every_page_saves_and_the_next_session_begins_there(recordings: Se
             break
     async with rehearse(recordings, state) as (seat, _):
         await seat.wait_for("Which node does what?", "6/9")
+
+
+def test_ascii_mode_writes_ascii_alone() -> None:
+    with Terminal(
+        [sys.executable, "-m", "tests.shelf_tui", "deploy", "--ascii", "--hostile"], env={"PYTHONPATH": ROOT}
+    ) as terminal:
+        terminal.wait_for("Deploy 8/9")
+        terminal.press("?", "z", "n")  # any key leaves the help
+        terminal.wait_for("9/9")
+        assert bytes(terminal.written).isascii()

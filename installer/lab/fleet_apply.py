@@ -93,9 +93,10 @@ class SimulatedEffects:
 
 def make_effects(journal: Journal, heartbeat: Heartbeat, pool: ThreadPoolExecutor, state: Path) -> SimulatedEffects:
     tries: dict[str, int] = {}
-    slow = (state / SLOW).read_text(encoding="ascii").strip() if (state / SLOW).exists() else ""
 
     def make_power(entry: BmcEntry) -> SimulatedPower:
+        # Read when a BMC is used: the fleet writes it before it tells of any BMC, perhaps after this process began.
+        slow = (state / SLOW).read_text(encoding="ascii").strip() if (state / SLOW).exists() else ""
         return SimulatedPower(entry.address, tries, slow)
 
     return SimulatedEffects(LiveEffects(journal, heartbeat.waits, pool, make_power), state, tries)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from screens.app import run_app
-
 from installer.wizard.guide import Guide
+from screens.app import run_app
 from tests.wizard_views import ShelfDesk, make_view
 
 

@@ -36,7 +36,8 @@ class Terminal:
         self, argv: Sequence[str], *, term: str = "vt220", rows: int = 24, columns: int = 80, env: Mapping[str, str] | None = None
     ) -> None:
         environment = {**os.environ, "TERM": term, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **(env or {})}
-        environment.pop("TMUX", None)
+        for name in ("TMUX", "COLUMNS", "LINES"):  # the pty's size is the terminal's
+            environment.pop(name, None)
         size = (rows, columns)
         self.child: Final[Any] = pexpect.spawn(
             argv[0], list(argv[1:]), env=environment, dimensions=size, timeout=None, maxread=65536

@@ -15,3 +15,5 @@ SETTINGS: Final = {
     "ESCDELAY": "50" if os.environ.get("TMUX") else "300",
 }
 os.environ.update(SETTINGS)
+for name in ("COLUMNS", "LINES"):  # an exported size would stay what it was when the window changes
+    os.environ.pop(name, None)

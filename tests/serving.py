@@ -236,8 +236,8 @@ def ask_plain(segment: Segment, path: str, headers: Mapping[str, str] | None = N
 def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
     try:
         connection.request(method, path, body, headers)
-        got = connection.getresponse()
-        return Answer(got.status, got.read())
+        with connection.getresponse() as got:
+            return Answer(got.status, got.read())
     finally:
         connection.close()
 

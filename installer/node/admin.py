@@ -88,8 +88,8 @@ class Admin:
         try:
             connection.request(method, path, text, headers)
             own_address = find_own_address(connection.sock)
-            got = connection.getresponse()
-            return Answer(got.status, got.read(MAX_ANSWER_BYTES), got.getheader("Date", ""), own_address)
+            with connection.getresponse() as got:  # it may hold the socket beyond the connection's own end
+                return Answer(got.status, got.read(MAX_ANSWER_BYTES), got.getheader("Date", ""), own_address)
         except (OSError, HTTPException) as error:
             raise UnreachableError(f"{self.place.admin} does not answer: {error}") from error
         finally:

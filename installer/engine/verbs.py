@@ -20,7 +20,7 @@ AT_ONCE: Final = 32  # BMCs that are talked to, and files that are written, at t
 
 
 def add_apply(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
+    parser.add_argument("site", type=Path, nargs="?", metavar="SITE", help="the site file")
     parser.add_argument(
         "--state", type=Path, metavar="DIR", default=find_state_dir(), help="where everything is kept (RACKSTRAP_STATE)"
     )
@@ -41,6 +41,7 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
     ways.add_argument(
         "--discover", action="store_true", help="serve and discover machines until stopped; nothing is named, erased or installed"
     )
+    ways.add_argument("--stop", action="store_true", help="end the one that runs, between two events; nothing is lost")
     parser.add_argument("--beside", type=Path, metavar="DIR", help="where relative paths in SITE begin, if not in its own folder")
     parser.add_argument("--deadline", type=parse_deadline, default=0.0, metavar="SECONDS", help="stop after this long")
     parser.add_argument("--json", action="store_true", help="print what happens as lines of JSON")
@@ -68,6 +69,10 @@ def parse_deadline(text: str) -> float:
 def run_apply(args: argparse.Namespace) -> int:
     from installer.engine.outlets import make_outlet
 
+    if args.stop:
+        return run_stop(args.state.absolute())
+    if args.site is None:
+        raise RackstrapError("no site file is named", "rackstrap apply SITE")
     outlet = make_outlet(is_json=args.json)
     if args.machine and not args.dry_run:
         raise RackstrapError("recordings take the place of hardware only where nothing is done", "add --dry-run")
@@ -77,6 +82,15 @@ def run_apply(args: argparse.Namespace) -> int:
         raise find_first(group) from None
     finally:
         outlet.close()
+
+
+def run_stop(state: Path) -> int:
+    """End the apply or the discovery that runs over this state folder, and wait for its end."""
+    from installer.engine.lock import stop_holder
+
+    stopped = stop_holder(state)
+    print("stopped; apply the site file again to go on" if stopped else f"nothing is being applied in {state}")  # noqa: T201
+    return 0
 
 
 def find_first(error: BaseException) -> BaseException:

@@ -23,6 +23,7 @@ from installer.serve.verbs import find_state_dir
 
 DESCRIPTIONS: Final = {
     "scan": "Ask every address of a range whether a BMC is there (UDP port 623); print who answers, remember who speaks IPMI.",
+    "add": "Take in one BMC; its password is asked for, and kept in a file that only root reads.",
     "import": "Take in BMCs from a CSV file: every line, or none when one is wrong. Passwords stay in their files.",
 }
 
@@ -45,10 +46,26 @@ def add_bmc(parser: argparse.ArgumentParser) -> None:
         "csv", type=Path, metavar="CSV", help="columns serial,address,user,secret[,uefi]; secret is a password file's path"
     )
     load.add_argument("--ask-password", action="store_true", help="ask for the passwords of lines without a secret")
+    add = verbs.add_parser("add", parents=[where], help="take in one BMC", description=DESCRIPTIONS["add"])
+    add.add_argument("address", metavar="ADDRESS", help="the BMC's address")
+    add.add_argument("--serial", default="", help="serial number of the machine behind it")
+    add.add_argument("--user", default="root", help="its user (default: root)")
 
 
 def run_bmc(args: argparse.Namespace) -> int:
-    return run_bmc_scan(args) if args.bmc_verb == "scan" else run_bmc_import(args)
+    return {"scan": run_bmc_scan, "import": run_bmc_import, "add": run_bmc_add}[args.bmc_verb](args)
+
+
+def run_bmc_add(args: argparse.Namespace) -> int:
+    """One BMC, its password asked for: it stands on no command line and in no journal."""
+    from installer.power.adding import keep_bmc
+
+    password = ask_password(f"password of {args.user} at {args.address}: ")
+    with _open_journal(args.state) as journal:
+        event = keep_bmc(args.state, journal.ledger.bmcs, args.address, args.serial, args.user, password)
+        journal.append(event, durable=True)
+    _say(f"the BMC at {event.data['address']} is known; its password is in a file that only root reads")
+    return 0
 
 
 def _say(text: str) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from installer.model.problems import RackstrapError
-from installer.power.credentials import SERIAL, USER, Credential, load_credentials, make_imported
-from installer.power.secrets import save_secret
+from installer.power.adding import keep_bmc
+from installer.power.credentials import load_credentials
 from installer.power.verbs import find_changes
-from installer.site.addresses import UnreadableError, parse_address
 from installer.wizard.watching import Watcher
 from installer.wizard.wishes import AddBmc
 
@@ -26,20 +25,7 @@ def import_bmcs(watcher: Watcher, path: Path) -> str:
 
 
 def add_bmc(watcher: Watcher, wish: AddBmc) -> str:
-    """Keep the password in state/secrets, then journal the BMC. Raises RackstrapError before anything is written."""
-    try:
-        address = str(parse_address(wish.address.strip()))
-    except UnreadableError as error:
-        raise RackstrapError(error.message, error.hint) from error
-    if wish.serial and not SERIAL.fullmatch(wish.serial):
-        raise RackstrapError("this is not a serial number", "write what is on the machine's label, or leave it empty")
-    if not USER.fullmatch(wish.user):
-        raise RackstrapError("this is not a BMC's user name", "IPMI takes up to 16 characters without spaces")
-    if not wish.password or not wish.password.isprintable() or len(wish.password.encode()) > 1000:
-        raise RackstrapError("this is not a password", "type it on one line")
-    path = (watcher.state / "secrets" / f"bmc-{address.replace(':', '_')}").absolute()
-    save_secret(path, wish.password)
-    known = watcher.journal.ledger.bmcs.get(address)
-    credential = Credential(wish.serial, address, wish.user, str(path), known.uefi if known is not None else False, 0)
-    watcher.append(make_imported(credential))
-    return f"the BMC at {address} is known; its password is kept in {path.name}, readable by root only"
+    """Keep the password, then journal the BMC. Raises RackstrapError before anything is written."""
+    event = keep_bmc(watcher.state, watcher.journal.ledger.bmcs, wish.address, wish.serial, wish.user, wish.password)
+    watcher.append(event)
+    return f"the BMC at {event.data['address']} is known; its password is in a file that only root reads"

@@ -506,7 +506,7 @@ def test_rules_are_added_changed_and_removed() -> None:
     changed = take(desk.view, fields.set(desk.view, "match.min_disks", "5"))
     assert changed.site is not None
     assert changed.site.nodes[0].match.min_disks == 5
-    gone = take(desk.view, do(make_rules_page(desk.view, ""), "x", desk.view, "0"))
+    gone = take(desk.view, do(make_rules_page(desk.view, ""), "x", desk.view, "0", answers=["yes"]))
     assert gone.site is not None
     assert gone.site.nodes == ()
 

@@ -140,7 +140,10 @@ class Applying:
             hosts = ", ".join(sorted({key.host for key in scheduler.failed}))
             return SOME_FAILED, f"Failed: {hosts}; {count}. Correct it and run the same command, or `rackstrap node retry NAME`."
         if wrong:
-            return SOME_FAILED, f"{count}; {len(wrong)} problems above keep the rest from being done."
+            return (
+                SOME_FAILED,
+                f"{count}; {'a problem' if len(wrong) == 1 else f'{len(wrong)} problems'} above: the rest cannot be done.",
+            )
         gates = [step for step in left if is_gate(step)]
         if gates:
             waits = "; ".join(wait.says for wait in scheduler.waiting_gates())

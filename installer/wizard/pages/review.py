@@ -30,7 +30,7 @@ from installer.wizard.pages import gate
 from installer.wizard.view import View
 
 SAID: Final[dict[Standing, str]] = {
-    "asks": "consent",
+    "asks": "asks you",
     "consented": "consented",
     "begun": "begun",
     "installed": "installed",

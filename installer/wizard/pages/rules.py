@@ -24,7 +24,7 @@ from installer.wizard.page import (
     Selection,
     Table,
 )
-from installer.wizard.pages.asking import ask_one, join_titles
+from installer.wizard.pages.asking import ask_one, ask_yes, join_titles
 from installer.wizard.pages.node_actions import find_site, guarded
 from installer.wizard.pages.node_disks import RULES, SPELLED
 from installer.wizard.pages.node_naming import give_names_to
@@ -147,10 +147,19 @@ def remove(view: View, selection: Selection) -> Outcome:
 
 
 def remove_entries(view: View, chosen: tuple[int, ...], then: Go | None) -> Outcome:
+    """Ask, then take these entries out, if they still are the ones that were named."""
     rules = [(index, find_site(view).nodes[index]) for index in chosen]
     names = [f"entry {index + 1} ({rule.name or describe_match(rule.match)})" for index, rule in rules]
     edits = tuple((("nodes", index), REMOVED) for index in sorted(chosen, reverse=True))
-    return Edited(edits, f"{join_titles(names)} removed", then=then)
+
+    def follow(now: View) -> Outcome:
+        nodes = find_site(now).nodes
+        if any(index >= len(nodes) or nodes[index] != rule for index, rule in rules):
+            return Refused("the entries have changed meanwhile", "look at them again, then choose")
+        return Edited(edits, f"{join_titles(names)} removed", then=then)
+
+    says = (f"Remove {join_titles(names)} from the site file?",)
+    return ask_yes("Remove", says, "take it out; machines and disks are not touched", follow)
 
 
 ACTIONS: Final = (

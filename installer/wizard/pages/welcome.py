@@ -44,6 +44,13 @@ _HELP: Final = (
 )
 
 
+def make_ssh_line(text: str, *, is_first: bool) -> Line:
+    """A way to reach this machine, or the host key by which to know it, beside its label."""
+    if text.startswith("host key "):
+        return Line(text.removeprefix("host key "), "", "host key")
+    return Line(text, "", "reach it" if is_first else "or")
+
+
 def make_welcome_page(view: View, subject: str) -> Page:
     """The first page. Problems of the opened site file come first: they stop everything else."""
     parts: list[Part] = [_make_machine_lines(view)]
@@ -70,7 +77,7 @@ def _make_machine_lines(view: View) -> Lines:
     lines = [
         Line(f"{product}, serial {machine.serial or 'unknown'}", "", "machine"),
         Line(", ".join(addresses[:4]) or "none yet: the next page gives it one", "", "addresses"),
-        *(Line(text, "", "reach it" if at == 0 else "") for at, text in enumerate(here.ssh)),
+        *(make_ssh_line(text, is_first=at == 0) for at, text in enumerate(here.ssh)),
         Line(f"{here.keyboard or keyboard or 'us (not set)'}: press k to change it", "", "keyboard"),
         Line("garbled screen, or a screen reader? press l for plain lines", "", "plain"),
     ]

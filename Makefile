@@ -51,7 +51,7 @@ demo-down: setup
 	$(VENV)/bin/python -m installer.lab.demo down
 
 quick: setup
-	$(VENV)/bin/pytest tests --ignore=tests/rack -n 3 --dist loadfile
+	$(VENV)/bin/pytest tests --ignore=tests/rack -n 2 --dist loadfile
 
 rack: image
 	$(VENV)/bin/pytest tests/rack -m rack

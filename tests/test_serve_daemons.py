@@ -122,7 +122,7 @@ def test_its_programs_end_with_it_however_it_ends(admin: Admin) -> None:
     programs = [load_pid(admin, "dnsmasq"), load_pid(admin, "nginx")]
     os.kill(serving, signal.SIGKILL)
     wait_for(lambda: not any(map(is_alive, programs)), "the end of its programs")
-    assert find_serving(admin.state) == 0
+    wait_for(lambda: find_serving(admin.state) == 0, "the end of its last thread, which holds the lock")
     again = admin.serve("--interface", "adm0", "--detach")
     assert again.returncode == 0, again.stderr
     assert find_serving(admin.state) not in {0, serving}

@@ -70,7 +70,7 @@ class HostOutlook:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The whole: `done` of `total` nodes that are not left out."""
+    """The whole: `done` of `total` nodes that are not left out: installed, with nothing left to do."""
 
     hosts: Mapping[str, HostOutlook]
     percent: int
@@ -94,18 +94,21 @@ def make_outlook(view: View) -> Outlook:
     for host, steps in by_host.items():
         entry = view.ledger.machines.get(nodes[host].machine) if host in nodes else None
         hosts[host] = _make_host(view, host, steps, entry, {step.key: costs[step.key] * scale for step in steps})
-    return _sum_up(hosts, costs, [host for host, node in nodes.items() if node.machine])
+    return _sum_up(view, hosts, costs, [node for node in nodes.values() if node.machine])
 
 
-def _sum_up(hosts: Mapping[str, HostOutlook], costs: Mapping[StepKey, float], names: list[str]) -> Outlook:
+def _sum_up(view: View, hosts: Mapping[str, HostOutlook], costs: Mapping[StepKey, float], nodes: list[NodePlan]) -> Outlook:
     counted = [host for host in hosts.values() if not host.is_left_out]
     weights = {key: max(cost, 0.1) for key, cost in costs.items()}
     whole = sum(weights[StepKey(host.host, stage.name)] for host in counted for stage in host.stages)
     so_far = sum(weights[StepKey(host.host, stage.name)] * stage.percent for host in counted for stage in host.stages)
     is_over = all(stage.state == "done" for host in counted for stage in host.stages)
     percent = 100 if is_over and counted else min(99, int(so_far / whole)) if whole else 0
-    mine = [hosts[name] for name in names if name in hosts and not hosts[name].is_left_out]
-    return Outlook(hosts, percent, max((h.left_s for h in counted), default=0.0), sum(h.percent == 100 for h in mine), len(mine))
+    mine = [hosts[node.name] for node in nodes if node.name in hosts and not hosts[node.name].is_left_out]
+    # A machine without a disk has no step left either, and is not installed for all that.
+    there = {node.name for node in nodes if node.disks or _is_installed(view, node)}
+    done = sum(host.percent == 100 and host.host in there for host in mine)
+    return Outlook(hosts, percent, max((host.left_s for host in counted), default=0.0), done, len(mine))
 
 
 def estimate_step_s(step: Step, node: NodePlan | None, handover_s: float) -> float:
@@ -144,6 +147,11 @@ def find_scale(view: View, costs: Mapping[StepKey, float]) -> float:
         if entry is not None and entry.seconds > 0 and costs.get(key, 0.0) >= LEAST_S:
             took, said = took + entry.seconds, said + costs[key]
     return min(10.0, max(0.1, took / said)) if said else 1.0
+
+
+def _is_installed(view: View, node: NodePlan) -> bool:
+    entry = view.ledger.machines.get(node.machine)
+    return entry is not None and entry.installed is not None
 
 
 def _make_host(

@@ -79,7 +79,9 @@ def test_no_secret_is_anywhere_but_in_its_own_file(story: Story) -> None:
     passwords = {path.read_bytes().strip() for path in (rack.lab / "secrets").iterdir()}
     canaries = {CANARY_HASH.encode(), *passwords}
     assert len(canaries) > 1
-    kept = {rack.folder / "site.yaml", rack.state / "site.yaml", *(rack.folder / "decoys").iterdir()}
+    sites = {rack.folder / "site.yaml", rack.state / "site.yaml", rack.state / "applied/site.yaml"}
+    assert not any(path.stat().st_mode & 0o077 for path in sites)
+    kept = {*sites, *(rack.folder / "decoys").iterdir()}
     leaks = [
         f"{path}: {canary[:8]!r}…"
         for path in sorted(rack.folder.rglob("*"))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from installer.model.problems import RackstrapError
+from screens.charset import find_locale
 
 HERE: Final = Path(__file__).parent
 SESSION: Final = "rackstrap"
@@ -117,9 +118,8 @@ def run_attach(state: Path, argv: Sequence[str]) -> int:
 
 def find_charset(environment: Mapping[str, str]) -> list[str]:
     """`-u` unless the locale names another charset: a serial line's login often has no locale, and its terminal does UTF-8."""
-    named = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environment.get(name))), "")
-    charset = named.partition(".")[2].partition("@")[0]
-    return [] if charset and charset.casefold().replace("-", "") != "utf8" else ["-u"]
+    charset = find_locale(environment).partition(".")[2]
+    return [] if charset and charset != "utf8" else ["-u"]
 
 
 def wait_for(tmux: Sequence[str], client: subprocess.Popen[bytes]) -> int:

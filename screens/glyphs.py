@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
+from screens.charset import find_locale
+
 # In the fonts of the Linux console and in CP437 alike.
 SAFE: Final = frozenset("─│┌┐└┘├┤┬┴┼═║╔╗╚╝█░▒■•▲▼←→↑↓")
 _PLAIN: Final = {
@@ -62,6 +64,5 @@ class Cleaner:
 
 
 def speaks_utf8(environment: Mapping[str, str]) -> bool:
-    """Whether the locale's charset is UTF-8: LC_ALL before LC_CTYPE before LANG, as locale(7) has it."""
-    named = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environment.get(name))), "")
-    return named.partition("@")[0].casefold().replace("-", "").endswith("utf8")
+    """Whether the locale's charset is UTF-8."""
+    return find_locale(environment).endswith("utf8")

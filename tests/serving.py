@@ -208,9 +208,16 @@ class Agent:
         if self.fingerprint:
             context.load_cert_chain(self.folder / "agent.crt", self.folder / "agent.key")
         with enter(self.segment.rack):
-            raw = socket.create_connection((ADMIN, 443), timeout_s)
+            raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        raw.settimeout(timeout_s)
         connection = http.client.HTTPSConnection(ADMIN, context=context)
+        # Wrapped before it is connected: Python leaks a socket that is reset between the two.
         connection.sock = context.wrap_socket(raw)
+        try:
+            connection.sock.connect((ADMIN, 443))
+        except BaseException:
+            connection.close()
+            raise
         text = json.dumps(body) if isinstance(body, dict | list) else body
         return _ask(connection, method, path, text if isinstance(text, str) else None, {})
 

@@ -51,7 +51,7 @@ def run_build(rack: Rack) -> int:
     # No spanning tree and no delay: firmware asks for DHCP the moment that a link is up.
     bridge = ("link", "add", rack.bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0")
     run_ip(*bridge, inside=rack.name)
-    run_ip("addr", "add", str(rack.admin), "dev", rack.bridge, inside=rack.name)
+    run_ip("addr", "add", str(rack.bridge_address), "dev", rack.bridge, inside=rack.name)
     for machine in rack.machines:
         if machine.bmc:
             run_ip("addr", "add", f"{machine.bmc.address}/32", "dev", rack.bridge, inside=rack.name)

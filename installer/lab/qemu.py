@@ -19,6 +19,7 @@ class Bench:
     """Where a machine stands: its own folder, the cables and sockets that it is plugged into, and its accelerator.
 
     `taps` belong to its NICs and `disks` to its disks, in order. `ipmi_port` is its BMC's, on 127.0.0.1; 0 is none.
+    `medium` is the file of the CD or stick in it, where it has one.
     """
 
     folder: Path
@@ -28,27 +29,40 @@ class Bench:
     ipmi_port: int
     accel: Literal["kvm", "tcg"]
     qemu_version: tuple[int, int]
+    medium: Path | None = None
 
 
 def make_qemu_argv(machine: RackMachine, bench: Bench, first: First) -> tuple[str, ...]:
-    """The command line with which this machine starts and tries `first` first, then the other kind."""
-    nics, disks = len(machine.nics), len(machine.disks)
-    nic_index, disk_index = (0, nics) if first == "network" else (disks, 0)
+    """The command line with which this machine starts and tries `first` first, then the other kind.
+
+    What is in a machine with a medium is tried in this order: medium, disks, network; or disks, medium, network.
+    """
+    nic_index, disk_index, medium_index = _find_boot_order(machine, first)
     argv = ["qemu-system-x86_64", "-name", machine.name, "-nodefaults", "-no-user-config", *_make_board(machine, bench)]
     argv += _make_consoles(bench.folder, bench.console_log)
     for number, (nic, tap) in enumerate(zip(machine.nics, bench.taps, strict=True)):
         argv += _make_nic(nic, number, tap, nic_index + number, machine.firmware == "bios")
-    argv += _make_controllers(machine.disks)
+    argv += _make_controllers(machine)
     for number, (disk, file) in enumerate(zip(machine.disks, bench.disks, strict=True)):
         argv += _make_disk(disk, number, file, disk_index + number)
+    argv += _make_medium(machine, bench, medium_index)
     return (*argv, *_make_ipmi(bench))
+
+
+def _find_boot_order(machine: RackMachine, first: First) -> tuple[int, int, int]:
+    """The boot index of the first NIC, of the first disk and of the medium."""
+    nics, disks = len(machine.nics), len(machine.disks)
+    if machine.medium:
+        return disks + 1, int(first == "network"), 0 if first == "network" else disks
+    return (0, nics, 0) if first == "network" else (disks, 0, 0)
 
 
 def _make_board(machine: RackMachine, bench: Bench) -> list[str]:
     secure = machine.firmware == "secure-boot"
     accel = ["-accel", "kvm", "-cpu", "host"] if bench.accel == "kvm" else ["-accel", "tcg,thread=multi", "-cpu", "max"]
-    # graphics=off makes SeaBIOS speak on the serial line too; there is a screen all the same.
-    argv = ["-machine", "q35,graphics=off" + (",smm=on" if secure else ""), *accel]
+    # graphics=off makes SeaBIOS copy the screen to the serial line; a medium's GRUB speaks on both by itself.
+    graphics = "" if machine.medium else ",graphics=off"
+    argv = ["-machine", "q35" + graphics + (",smm=on" if secure else ""), *accel]
     argv += ["-smp", str(machine.cpus), "-m", str(machine.memory_mb), "-uuid", machine.uuid]
     argv += ["-smbios", f"type=1,manufacturer=Rackstrap,product=Virtual,serial={machine.serial}"]
     argv += ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"]
@@ -76,10 +90,20 @@ def _make_nic(nic: RackNic, number: int, tap: str, bootindex: int, is_bios: bool
     return ["-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no", "-device", device]
 
 
-def _make_controllers(disks: tuple[RackDisk, ...]) -> list[str]:
-    buses = {disk.bus for disk in disks}
+def _make_controllers(machine: RackMachine) -> list[str]:
+    buses = {disk.bus for disk in machine.disks}
     scsi = ["-device", "virtio-scsi-pci,id=scsi0"] if "scsi" in buses else []
-    return scsi + (["-device", "qemu-xhci,id=xhci"] if "usb" in buses else [])
+    return scsi + (["-device", "qemu-xhci,id=xhci"] if "usb" in buses or machine.stick else [])
+
+
+def _make_medium(machine: RackMachine, bench: Bench, bootindex: int) -> list[str]:
+    """The CD or the stick, read-only: racks that run side by side share the file."""
+    if bench.medium is None:
+        return []
+    kind = ",media=cdrom" if machine.iso else ""
+    device = "ide-cd" if machine.iso else "usb-storage,bus=xhci.0,removable=on"
+    drive = f"if=none,id=medium,file={_escape(bench.medium)},format=raw,readonly=on{kind}"
+    return ["-drive", drive, "-device", f"{device},drive=medium,bootindex={bootindex}"]
 
 
 def _make_disk(disk: RackDisk, number: int, file: Path, bootindex: int) -> list[str]:

@@ -65,6 +65,11 @@ def _parse_none(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RackMachine:
+    """One server. With `iso` a CD of this file is in its drive, with `stick` the same file is a USB stick: an admin machine.
+
+    It starts from its medium, then from its disks, then from the network; others start from the network first.
+    """
+
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
@@ -76,11 +81,21 @@ class RackMachine:
     nics: tuple[RackNic, ...] = ()
     disks: tuple[RackDisk, ...] = ()
     bmc: Annotated[RackBmc | None, BeforeValidator(_parse_none)] = None
+    iso: str = ""
+    stick: str = ""
+
+    @property
+    def medium(self) -> str:
+        """The file of the boot medium in this machine, relative to the rack's file; "" without one."""
+        return self.iso or self.stick
 
 
 @dataclass(frozen=True, slots=True)
 class Rack:
-    """A rack in a network namespace of its name, where `bridge` carries the admin address and every NIC's cable."""
+    """A rack in a network namespace of its name, where `bridge` carries the admin address and every NIC's cable.
+
+    Where a machine of the rack is its admin node, `host` is the bridge's address in place of `admin`.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -88,6 +103,12 @@ class Rack:
     machines: tuple[RackMachine, ...]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")] = "rack"
     bridge: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,14}$")] = "br0"
+    host: IPv4Address | None = None
+
+    @property
+    def bridge_address(self) -> IPv4Interface:
+        """What the rack's own host is called in the admin network."""
+        return IPv4Interface(f"{self.host}/{self.admin.network.prefixlen}") if self.host else self.admin
 
     def machine(self, name: str) -> RackMachine | None:
         return next((machine for machine in self.machines if machine.name == name), None)

@@ -72,16 +72,22 @@ def _find_place(tree: Any, path: Path_) -> tuple[int, int]:
 def check_rack(rack: Rack) -> Iterator[tuple[Path_, str, str]]:
     """Path, message and hint of everything that a shape alone cannot say."""
     yield from _check_unique(rack)
+    if rack.host and rack.host not in rack.admin.network:
+        yield ("host",), f"{rack.host} is outside of {rack.admin.network}", "take an address of the admin network"
     for index, machine in enumerate(rack.machines):
         at: Path_ = ("machines", index)
         if machine.bmc and machine.bmc.address not in rack.admin.network:
             message = f"{machine.bmc.address} is outside of {rack.admin.network}"
             yield (*at, "bmc", "address"), message, "take an address of the admin network"
+        if machine.iso and machine.stick:
+            yield (*at, "stick"), "there is a CD in this machine already", "give it one of both: iso or stick"
         yield from _check_disks(at, machine)
 
 
 def _check_unique(rack: Rack) -> Iterator[tuple[Path_, str, str]]:
     rows: list[tuple[Path_, str]] = [((), str(rack.admin.ip))]
+    if rack.host:
+        rows.append((("host",), str(rack.host)))
     for index, machine in enumerate(rack.machines):
         at: Path_ = ("machines", index)
         rows.append(((*at, "name"), machine.name))
@@ -96,8 +102,9 @@ def _check_unique(rack: Rack) -> Iterator[tuple[Path_, str, str]]:
 
 
 def _check_disks(at: Path_, machine: RackMachine) -> Iterator[tuple[Path_, str, str]]:
-    if sum(disk.bus == "sata" for disk in machine.disks) > MOST_SATA:
-        yield (*at, "disks"), f"more than {MOST_SATA} SATA disks", "put the others on scsi"
+    most_sata = MOST_SATA - bool(machine.iso)  # the CD has a port too
+    if sum(disk.bus == "sata" for disk in machine.disks) > most_sata:
+        yield (*at, "disks"), f"more than {most_sata} SATA disks", "put the others on scsi"
     for number, disk in enumerate(machine.disks):
         if disk.bus == "sata" and disk.sector_bytes != 512:
             yield (*at, "disks", number, "sector_bytes"), "QEMU's SATA disks have 512-byte sectors", "use scsi, nvme or virtio"

@@ -67,6 +67,7 @@ def run_up(home: Home, rack_file: Path, host: Host, is_fresh: bool = False) -> R
         raise RackstrapError("the lab needs root: it makes a network namespace")
     rack = load_rack(rack_file)
     check_sockets(home, rack)
+    check_media(rack, rack_file.resolve().parent)
     inode = netns.find_namespace(rack.name)
     if inode and not home.has_claim(rack.name, inode):
         hint = f"name the rack otherwise, or, if nobody uses it: ip netns delete {rack.name}"
@@ -98,7 +99,8 @@ def _run_machine(setup: Setup, number: int) -> None:
     port = VM_PORT + number if machine.bmc else 0
     taps = netns.make_taps(rack, number)
     log = home.console_log(machine.name)
-    bench = qemu.Bench(folder, log, taps, disks, port, setup.host.accel, setup.host.qemu_version)
+    medium = setup.rack_dir / machine.medium if machine.medium else None
+    bench = qemu.Bench(folder, log, taps, disks, port, setup.host.accel, setup.host.qemu_version, medium)
     argv = {"network": qemu.make_qemu_argv(machine, bench, "network"), "disk": qemu.make_qemu_argv(machine, bench, "disk")}
     lan = bmc.make_lan(rack, machine.bmc) if machine.bmc else {}
     (folder / "machine.json").write_text(json.dumps({"argv": argv, "lan": lan, "qmp": True}, indent=1) + "\n")
@@ -109,6 +111,13 @@ def _run_machine(setup: Setup, number: int) -> None:
     for nic, tap in zip(machine.nics, taps, strict=True):
         lldp.save_lldpd(rooms, tap, nic)
         _start(home, rack, lldp.make_lldpd(rooms, tap), folder / f"{tap}.lldp.log")
+
+
+def check_media(rack: Rack, rack_dir: Path) -> None:
+    """Raises RackstrapError when the file of a CD or a stick is not there."""
+    for machine in rack.machines:
+        if machine.medium and not (file := rack_dir / machine.medium).is_file():
+            raise RackstrapError(f"{machine.name} has no medium: {file} is missing", "./build_iso.sh --out build/rackstrap.iso")
 
 
 def _make_disks(setup: Setup, machine: RackMachine) -> tuple[Path, ...]:

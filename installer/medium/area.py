@@ -1,7 +1,7 @@
 """The ISO's reserved room for a site file, /rackstrap/site.tar: zeros, or a tar of the site file and of the files that it names.
 
 The tar (ustar, POSIX.1-1988) is one of many spellings of the same files: regular files of mode 0600, of root, of no time, in a
-fixed order. What is spelled otherwise was not written by us and is refused, so that nothing depends on how tolerant a tar reader is.
+fixed order. What is spelled otherwise was not written by us and is refused: nothing depends on how tolerant a tar reader is.
 """
 
 from __future__ import annotations

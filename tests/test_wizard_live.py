@@ -15,20 +15,21 @@ import pytest
 
 from installer.engine.journal import Journal
 from installer.engine.store import make_who
+from installer.live import volumes
+from installer.live.volumes import Volume, parse_volume
 from installer.model.events import Event, Happened
 from installer.model.problems import RackstrapError
 from installer.preflight.check import Check
 from installer.probe.parse import parse_recording
 from installer.probe.verbs import load_recording
-from installer.wizard import targets, volumes
+from installer.wizard import targets
 from installer.wizard.here import find_boot_disks, find_fingerprint, render_ssh_lines
 from installer.wizard.keeping import Keeper
 from installer.wizard.keyboard import find_keyboard, find_keyboards, set_keyboard
 from installer.wizard.launching import Launcher, read_last_end
 from installer.wizard.live import LiveDesk
 from installer.wizard.logs import LogReader, parse_lines
-from installer.wizard.view import View, Volume
-from installer.wizard.volumes import parse_volume
+from installer.wizard.view import View
 from installer.wizard.watching import Watcher
 from installer.wizard.wishes import Append, Apply, Discover, ImportBmcs, Request, SetKeyboard, StopApplying
 

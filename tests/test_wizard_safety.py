@@ -15,10 +15,10 @@ import pytest
 from installer.cli import make_parser
 from installer.engine.journal import Journal
 from installer.engine.store import make_who
+from installer.live import volumes
 from installer.model.problems import RackstrapError
 from installer.serve.verbs import check_applied
 from installer.site.save import save_text
-from installer.wizard import volumes
 from installer.wizard.draft import Draft, edit_draft
 from installer.wizard.guide import Guide, make_safe
 from installer.wizard.launching import Launcher

@@ -17,6 +17,7 @@ from typing import Any, Final
 from installer.engine.graph import make_graph
 from installer.engine.status import make_status
 from installer.engine.store import Progress
+from installer.live.volumes import Volume
 from installer.model.codes import make_code
 from installer.model.events import Event, Happened
 from installer.model.facts import Machine
@@ -33,7 +34,7 @@ from installer.preflight.check import Check
 from installer.probe.identity import make_machine_id
 from installer.probe.parse import parse_recording
 from installer.wizard.draft import Draft, make_draft
-from installer.wizard.view import Continuing, Here, View, Volume
+from installer.wizard.view import Continuing, Here, View
 from installer.wizard.wishes import Append, Wish
 
 FOLDER: Final = Path(__file__).parent / "machines"

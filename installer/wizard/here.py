@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from installer.live.volumes import Volume, find_volumes
 from installer.model.facts import Cpu, Firmware, Machine
 from installer.network.change import read_network
 from installer.network.state import NetworkState
 from installer.probe import FORMAT, sysfs
 from installer.probe.commands import run_command
 from installer.probe.parse import parse_recording
-from installer.wizard.view import Volume
-from installer.wizard.volumes import find_volumes
 
 LOOK_EVERY_S: Final = 2.0
 TOOL_TIMEOUT_S: Final = 5.0

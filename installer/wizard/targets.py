@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from installer.live.volumes import BY_ID, SITE_NAME, Volume, find_volume, read_file, write_file
 from installer.model.problems import RackstrapError
 from installer.site.save import save_text
 from installer.wizard.bench import Bench
-from installer.wizard.view import Continuing, View, Volume
-from installer.wizard.volumes import BY_ID, SITE_NAME, find_volume, read_file, write_file
+from installer.wizard.view import Continuing, View
 
 VOLUME: Final = "volume:"
 SITE_FILE: Final = "site.yaml"

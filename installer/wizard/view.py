@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from installer.engine.status import SiteStatus
 from installer.engine.store import Progress
+from installer.live.volumes import Volume
 from installer.model.events import Event
 from installer.model.facts import Machine
 from installer.model.ledger import Ledger
@@ -16,17 +17,6 @@ from installer.model.problems import Problem
 from installer.plan.roles import Role
 from installer.preflight.check import Check
 from installer.wizard.draft import Draft
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A removable volume that a file may be saved to or read from. `sites`: names of site files on it."""
-
-    id: str  # what the device is called for good: /dev/disk/by-id/… without the folder
-    title: str  # "KINGSTON DT, 4 GB, label RACKSTRAP"
-    filesystem: str
-    label: str = ""
-    sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

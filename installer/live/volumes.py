@@ -12,11 +12,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from installer.model.problems import RackstrapError
-from installer.wizard.view import Volume
 
 BY_ID: Final = Path("/dev/disk/by-id")
 LABEL: Final = "RACKSTRAP"
@@ -24,8 +24,20 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SITE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\.ya?ml", re.IGNORECASE)
 TIMEOUT_S: Final = 30.0
 MOST_SITES: Final = 20
+MOST_BYTES: Final = 8 * 2**20
 FAT: Final = "vfat"
 ISO: Final = "iso9660"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A removable volume that a file may be saved to or read from. `sites`: names of site files on it."""
+
+    id: str  # what the device is called for good: /dev/disk/by-id/… without the folder
+    title: str  # "KINGSTON DT, 4 GB, label RACKSTRAP"
+    filesystem: str
+    label: str = ""
+    sites: tuple[str, ...] = ()
 
 
 def find_volumes() -> tuple[Volume, ...]:
@@ -62,8 +74,6 @@ def _make_label(text: str) -> str:
 
 def add_sites(volume: Volume, device: Path) -> Volume:
     """The volume with the names of the site files in its topmost folder, where it is labelled for us."""
-    from dataclasses import replace
-
     if volume.label.upper() != LABEL:
         return volume
     try:
@@ -87,14 +97,32 @@ def list_files(filesystem: str, device: Path) -> list[str]:
 def read_file(filesystem: str, device: Path, name: str) -> bytes:
     """One file of the topmost folder. Raises RackstrapError."""
     _check_name(name)
+    return read_path(filesystem, device, name, MOST_BYTES)
+
+
+def read_path(filesystem: str, device: Path, path: str, most_bytes: int) -> bytes:
+    """One file by its path from the topmost folder. Raises RackstrapError, also for one larger than `most_bytes`.
+
+    The program that copies it out is stopped by the kernel past that size: memory is all that a live system has.
+    """
+    for part in path.split("/"):
+        _check_name(part)
     with tempfile.TemporaryDirectory(prefix="rackstrap-volume-") as folder:
         copy = Path(folder) / "copy"
-        if filesystem == FAT:
-            _run("mcopy", "-n", "-i", str(device), f"::/{name}", str(copy))
-        elif filesystem == ISO:
-            _run("xorriso", "-indev", f"stdio:{device}", "-osirrox", "on", "-extract", f"/{name}", str(copy))
-        else:
-            raise RackstrapError(f"{filesystem or 'this filesystem'} is not read here", "use a volume with FAT")
+        limit = ("prlimit", f"--fsize={most_bytes}", "--core=0", "--")
+        try:
+            if filesystem == FAT:
+                _run(*limit, "mcopy", "-n", "-i", str(device), f"::/{path}", str(copy))
+            elif filesystem == ISO:
+                _run(*limit, "xorriso", "-indev", f"stdio:{device}", "-osirrox", "on", "-extract", f"/{path}", str(copy))
+            else:
+                raise RackstrapError(f"{filesystem or 'this filesystem'} is not read here", "use a volume with FAT")
+        except RackstrapError:
+            if copy.exists() and copy.stat().st_size >= most_bytes:
+                raise RackstrapError(f"{path} is larger than {most_bytes} bytes", "is it the right file?") from None
+            raise
+        if not copy.is_file() or copy.is_symlink():
+            raise RackstrapError(f"{path} is not a plain file", "put a plain file there")
         return copy.read_bytes()
 
 
@@ -148,17 +176,18 @@ def _sync(device: Path) -> None:
 
 
 def _run(*argv: str) -> bytes:
-    """The program's standard output. Raises RackstrapError with its last words."""
+    """The program's standard output. Raises RackstrapError with its last words; those after `--` are its own."""
+    name = argv[argv.index("--") + 1] if "--" in argv else argv[0]
     try:
         done: Any = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT_S)
     except FileNotFoundError:
-        raise RackstrapError(f"{argv[0]} is not installed here", "name a path in place of a volume") from None
+        raise RackstrapError(f"{name} is not installed here", "name a path in place of a volume") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise RackstrapError(f"{argv[0]} did not answer: {error}", "pull the volume out and try another") from error
+        raise RackstrapError(f"{name} did not answer: {error}", "pull the volume out and try another") from error
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         raise RackstrapError(
-            f"{argv[0]}: {words[-1] if words else f'ended with {done.returncode}'}", "is the volume still there?"
+            f"{name}: {words[-1] if words else f'ended with {done.returncode}'}", "is the volume still there?"
         )
     return bytes(done.stdout)
 

@@ -76,7 +76,7 @@ class Keys:
 
             app.do(lambda g: g.take(make_save(g.view)))
         elif text in {"Q", "q"} or key == "ctrl+c":
-            app.do(lambda g: g.take(make_leaving()))
+            app.do(lambda g: g.take(make_leaving(g.view)))
         elif any(a.key == pressed for a in page.actions):
             self._say("That key works in another part of this page: Tab goes there.")
         elif pressed:

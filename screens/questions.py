@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from installer.model.problems import Place, Problem, RackstrapError
 from installer.wizard.page import Ask, Field, Fields, Go, Outcome, Told
+from installer.wizard.view import View
 
 
 def try_check(check: Callable[[str], Problem | None], text: str) -> Problem | None:
@@ -25,7 +26,10 @@ def make_field_question(part: Fields, name: str) -> Outcome:
     return Ask(field, lambda view, chosen: part.set(view, name, chosen.text))
 
 
-def make_leaving() -> Outcome:
+def make_leaving(view: View) -> Outcome:
+    """Asked, unless nothing could have been done here that would be left."""
+    if view.here.only_looks:
+        return Go("quit")
     choices = (("leave", "what runs goes on; `rackstrap tui` comes back to this place"), ("stay", ""))
     field = Field("leave", "Leave?", "choice", "", choices, start="leave")
     return Ask(field, lambda _, chosen: Go("quit") if chosen.text == "leave" else Told(""))

@@ -26,6 +26,7 @@ def add_tui(parser: argparse.ArgumentParser) -> None:
     ways = parser.add_mutually_exclusive_group()
     ways.add_argument("--plain", action="store_true", help="numbered lines: for screen readers, slow lines, pipes")
     ways.add_argument("--attach", action="store_true", help="join the one session that every console shares")
+    parser.add_argument("--watch", action="store_true", help="only look: the dashboard, for a console where nobody has logged in")
     parser.add_argument("--ascii", action="store_true", help="draw with plain ASCII only")
     parser.add_argument("--state", type=Path, metavar="DIR", help="where everything is kept (RACKSTRAP_STATE)")
     parser.add_argument("--image", type=Path, metavar="DIR", default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
@@ -89,7 +90,7 @@ class Opening:
 def make_words(args: argparse.Namespace) -> list[str]:
     """The words that start the same without --attach, from any folder."""
     words = ["tui", "--image", str(args.image.absolute())]
-    words += [f"--{name}" for name in ("ascii", "demo") if getattr(args, name)]
+    words += [f"--{name}" for name in ("ascii", "demo", "watch") if getattr(args, name)]
     words += ["--state", str(args.state.absolute())] if args.state else []
     words += ["--interface", args.interface] if args.interface else []
     words += [word for path in args.roles_dir for word in ("--roles-dir", str(path.absolute()))]
@@ -111,6 +112,18 @@ def run_front_ends(make_guide: Callable[[], Guide], *, is_plain: bool, is_ascii:
 
 
 def make_desk(args: argparse.Namespace) -> Desk:
+    """The desk that these words ask for; with --watch, one that only shows what was applied."""
+    if not args.watch:
+        return make_working_desk(args)
+    from installer.engine.prepare import APPLIED
+    from installer.wizard.readonly import ReadOnlyDesk
+
+    if args.site is None and not (args.machine or args.demo) and (applied := find_state(args) / APPLIED).is_file():
+        args.site = applied
+    return ReadOnlyDesk(make_working_desk(args))
+
+
+def make_working_desk(args: argparse.Namespace) -> Desk:
     """A rehearsal where machines are recorded ones, else the live world."""
     if args.machine or args.demo:
         from installer.wizard.rehearsal import RehearsalDesk
@@ -130,10 +143,15 @@ def find_state(args: argparse.Namespace) -> Path:
 
 
 def find_session(args: argparse.Namespace) -> Path:
-    """The folder whose session is joined: never a live one for a rehearsal, nor the other way round. Raises RackstrapError."""
+    """The folder whose session is joined: never a live one for a rehearsal, nor the other way round. Raises RackstrapError.
+
+    Who only looks never joins a session in which something can be done.
+    """
     from installer.engine.folders import MARK, check_live, claim_rehearsal
 
     state = find_state(args)
+    if args.watch:
+        return state / "watch"
     if not (args.machine or args.demo):
         check_live(state)
         return state

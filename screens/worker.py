@@ -67,7 +67,11 @@ def see(guide: Guide, do: Callable[[], Reply]) -> Seen:
         failed = f"this page failed: {describe(error)}"
         reply = Reply(guide.page, message=failed, hint="the work goes on; Esc goes back", is_refused=True)
     site = guide.view.draft.site
-    words = ("(rehearsal)" if guide.view.here.rehearsal else "", f"{site.name}  {site.domain}" if site is not None else "")
+    here = guide.view.here
+    words = (
+        "(rehearsal)" if here.rehearsal else "(look only)" if here.only_looks else "",
+        f"{site.name}  {site.domain}" if site is not None else "",
+    )
     return Seen(reply, guide.position, guide.depth, "  ".join(filter(None, words)), failed)
 
 

@@ -10,11 +10,12 @@ from installer.model.problems import Place, Problem, RackstrapError
 from installer.wizard.desk import Desk
 from installer.wizard.draft import edit_draft
 from installer.wizard.page import Ask, Edited, Field, Go, Outcome, Page, Refused, Told, Wished
-from installer.wizard.stages import STAGES, Stage, find_page_maker
+from installer.wizard.stages import LOOKED_AT, STAGES, Stage, find_page_maker
 from installer.wizard.view import View
 from installer.wizard.wishes import SaveSite
 
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
+ONLY_LOOKS: Final = "this screen only shows: nothing was changed"
 SHOWN: Final = 2000  # characters of one text that are ever shown
 
 
@@ -50,7 +51,12 @@ class Guide:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages that are asked: all, or those whose sections `interactive` names or have an error, and those without."""
+        """The stages that are asked: all, or those whose sections `interactive` names or have an error, and those without.
+
+        Who may only look sees the dashboard.
+        """
+        if self.view.here.only_looks:
+            return tuple(stage for stage in STAGES if stage.name in LOOKED_AT)
         asked = self._asked()
         return tuple(stage for stage in STAGES if not asked or not stage.sections or asked & set(stage.sections))
 
@@ -72,8 +78,10 @@ class Guide:
         self.page = self._make_page()
         return self.page
 
-    def take(self, outcome: Outcome) -> Reply:
+    def take(self, outcome: Outcome) -> Reply:  # noqa: PLR0911 - one way for each outcome
         """Follow an outcome to its end."""
+        if self.view.here.only_looks and isinstance(outcome, Edited | Wished | Ask):
+            return Reply(self.page, message=ONLY_LOOKS, hint=self.view.here.only_looks, is_refused=True)
         match outcome:
             case Go():
                 return self._go(outcome)

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from installer import __version__
 from installer.engine.folders import check_live
+from installer.live.boot import Boot, find_boot
 from installer.model.problems import RackstrapError
 from installer.network.change import confirm_network, renew_dhcp, set_network
 from installer.preflight.target import make_target
@@ -42,11 +44,22 @@ from installer.wizard.wishes import (
 
 
 class LiveDesk:
-    """See installer.wizard.desk.Desk. `interface`: the one on the admin network, None to find it by the admin address."""
+    """See installer.wizard.desk.Desk.
+
+    `interface`: the one on the admin network, None to find it by the admin address. `boot`: how this machine was started,
+    None to look.
+    """
 
     def __init__(
-        self, state: Path, image: Path, site: Path | None, roles_dirs: Sequence[Path] = (), interface: str | None = None
+        self,
+        state: Path,
+        image: Path,
+        site: Path | None,
+        roles_dirs: Sequence[Path] = (),
+        interface: str | None = None,
+        boot: Boot | None = None,
     ) -> None:
+        self._boot: Final = boot or find_boot()
         self._state: Final = state.absolute()
         check_live(self._state)
         self._image: Final = image.absolute()
@@ -85,7 +98,13 @@ class LiveDesk:
             self._watching.aim(None)
 
     def find_page(self) -> str:
-        return self.bench.page
+        """Where the last session was; on an installed admin node the dashboard, for that is what it is there for."""
+        if self._boot.source != "disk":
+            return self.bench.page
+        view = self.look(frozenset())
+        nodes = [node for node in view.status.nodes if node.name]
+        is_over = view.running is None and all(node.state in ("ready", "installed") for node in nodes)
+        return "done" if is_over and (nodes or self.bench.page != "deploy") else "deploy"
 
     def keep(self, draft: Draft, page: str) -> None:
         self._is_new = self._is_new and self.bench.draft is not None and draft.text == self.bench.draft.text
@@ -142,6 +161,8 @@ class LiveDesk:
                 boot_disks=here.find_boot_disks(machine),
                 confirm_by=self._prober.network.confirm_by,
                 methods=self._prober.network.methods,
+                boot=self._boot,
+                version=__version__,
             )
         )
 

@@ -37,6 +37,9 @@ STAGES: Final = (
     Stage("done"),
 )
 
+# The dashboard: all that is shown before anyone has logged in.
+LOOKED_AT: Final = ("deploy", "done")
+
 # Every page: its name, and the module and function that make it. Subjects: machine id, section path joined by dots, file path.
 PAGES: Final[dict[str, str]] = {
     "welcome": "installer.wizard.pages.welcome:make_welcome_page",

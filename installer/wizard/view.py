@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from installer.engine.status import SiteStatus
 from installer.engine.store import Progress
+from installer.live.boot import Boot
 from installer.live.volumes import Volume
 from installer.model.events import Event
 from installer.model.facts import Machine
@@ -30,6 +31,20 @@ class Continuing:
 
 
 @dataclass(frozen=True, slots=True)
+class OnDisk:
+    """An installation of an admin node that was found on this machine's disks. `stage`: where one that is not `finished` stopped.
+
+    `disk`: as the operator knows it, by model and the end of its serial number. `at`: when it ended or stopped, 0 unknown.
+    """
+
+    hostname: str
+    disk: str
+    finished: bool
+    stage: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Here:
     """This machine, the admin node. `ssh`: lines that say how to reach it. `keyboard`: its console's layout, "" unknown."""
 
@@ -45,6 +60,10 @@ class Here:
     boot_disks: frozenset[str] = frozenset()  # ids of disks that this system runs from
     confirm_by: float = 0.0  # a changed network goes back by itself at this time unless confirmed; 0: nothing to confirm
     methods: Mapping[str, Literal["static", "dhcp"]] = field(default_factory=dict)  # NIC -> how it has its address now
+    boot: Boot = field(default_factory=Boot)
+    version: str = ""
+    on_disks: tuple[OnDisk, ...] = ()
+    only_looks: str = ""  # nothing can be changed from this screen: what to do instead; "" where it can
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from installer.model.problems import Problem
@@ -28,7 +29,7 @@ from installer.wizard.page import (
 )
 from installer.wizard.section_fields import Leaf, find_leaves
 from installer.wizard.sections import check_leaf, find_mood, find_sections
-from installer.wizard.view import View
+from installer.wizard.view import Here, View
 from installer.wizard.wishes import OpenSite, SetKeyboard
 
 _KINDS: Final = {"draft": "unfinished", "applied": "applied", "volume": "on a volume", "file": "file"}
@@ -58,6 +59,8 @@ def make_welcome_page(view: View, subject: str) -> Page:
         Action("k", "keyboard", _ask_keyboard, "", "Changes the keyboard layout, here and on every node."),
         Action("l", "plain lines", lambda _, __: Go("plain"), "", "Goes on in plain lines; nothing typed is lost."),
     ]
+    if any(not found.finished for found in view.here.on_disks):
+        actions.append(Action("g", "go on", lambda _, __: Go("deploy"), "", "To the installation that stopped."))
     if view.draft.problems if view.draft.file else find_mood(view.draft.problems) == "FAIL":
         parts.append(_make_problems_table(view))
         actions.append(Action("enter", "open", _open_problem, "problems", "Opens the section that the problem is in."))
@@ -75,9 +78,11 @@ def _make_machine_lines(view: View) -> Lines:
     addresses = [f"{address} ({nic.name})" for nic in machine.nics for address in nic.addresses if not address.startswith("fe80")]
     keyboard, _ = find_value(view.draft, ("keyboard",))
     lines = [
+        *_make_boot_lines(here),
         Line(f"{product}, serial {machine.serial or 'unknown'}", "", "machine"),
         Line(", ".join(addresses[:4]) or "none yet: the next page gives it one", "", "addresses"),
         *(make_ssh_line(text, is_first=at == 0) for at, text in enumerate(here.ssh)),
+        *_make_found_lines(view),
         Line(f"{here.keyboard or keyboard or 'us (not set)'}: press k to change it", "", "keyboard"),
         Line("garbled screen, or a screen reader? press l for plain lines", "", "plain"),
     ]
@@ -90,6 +95,35 @@ def _make_machine_lines(view: View) -> Lines:
             0, Line(f"{words[view.running.mode]} (process {view.running.pid}); the later screens show it", "wait", "running")
         )
     return Lines("machine", tuple(lines), f"This is {here.hostname or 'the admin node'}")
+
+
+def _make_boot_lines(here: Here) -> list[Line]:
+    """What was started, and where it keeps what is done with it. Nothing in a checkout, or on any other machine."""
+    version = f", version {here.version}" if here.version else ""
+    match here.boot.source, here.boot.mode:
+        case "medium", "live":
+            text = f"the admin ISO{version}, live: no disk is touched unless you ask"
+            return [Line(text, "", "Rackstrap", ("everything is in memory, and gone with the power",))]
+        case "medium", _:
+            return [Line(f"the admin ISO{version}: everything is in memory until it is installed", "", "Rackstrap")]
+        case "disk", _:
+            return [Line(f"installed on this machine's own disk{version}", "", "Rackstrap")]
+    return []
+
+
+def _make_found_lines(view: View) -> list[Line]:
+    """Installations of an admin node that are on this machine's disks, where it was not started from one of them."""
+    lines = []
+    for found in view.here.on_disks if view.here.boot.source != "disk" else ():
+        if found.finished:
+            how = "to go on with it, start this machine again without the ISO; nothing here touches it by itself"
+            lines.append(Line(f"{found.hostname} is installed on {found.disk}", "warn", "on disk", (how,)))
+            continue
+        stage = f" while {found.stage}" if found.stage else ""
+        at = f" at {time.strftime('%H:%M', time.localtime(found.at))}" if found.at else ""
+        text = f"An installation of {found.hostname} on {found.disk} stopped{stage}{at}"
+        lines.append(Line(text, "warn", "on disk", ("g goes on with it: what was decided and found out is here again",)))
+    return lines
 
 
 def _make_continuing_table(view: View) -> Table:

@@ -85,6 +85,11 @@ def test_filesystems_carry_the_ids_that_fstab_names(tmp_path: Path) -> None:
     assert all(f"UUID={uuid} " in layout.render_fstab(ONE) for uuid in found)
 
 
+def test_an_esp_is_not_labelled_as_a_volume_with_a_site_file() -> None:
+    commands = layout.make_format_commands("/dev/vda3", ("/dev/vda2", "/dev/vdb2"), TWO)
+    assert [command[command.index("-n") + 1] for command in commands if command[0] == "mkfs.vfat"] == ["RACKESP", "RACKESP"]
+
+
 def test_nothing_foreign_is_assembled() -> None:
     assert layout.render_mdadm_conf(ONE).endswith("\nAUTO -all\n")
     assert "ARRAY" not in layout.render_mdadm_conf(ONE)

@@ -16,6 +16,7 @@ from installer.model.orders import Layout
 MIB: Final = 1024 * 1024
 BIOS_BOOT, ESP, ROOT = 1, 2, 3  # partition numbers
 ESP_MIN_4KN_BYTES: Final = 272 * MIB  # FAT32 needs 65,525 clusters, and a cluster is at least a sector
+ESP_LABEL: Final = "RACKESP"  # RACKSTRAP is the label of volumes with a site file
 ARRAY: Final = "/dev/md127"  # what the initramfs assembles too
 Command = tuple[str, ...]
 
@@ -98,7 +99,7 @@ def make_format_commands(root: str, esps: tuple[str, ...], ids: VolumeIds) -> tu
     """Filesystems. The inode tables are zeroed later by the running kernel: that is most of mkfs's time."""
     ext4 = ("mkfs.ext4", "-q", "-F", "-U", ids.root, "-L", "rackstrap-root", "-E", "lazy_itable_init=1,lazy_journal_init=1", root)
     fats = tuple(
-        ("mkfs.vfat", "-F", "32", "-n", "RACKSTRAP", "-i", volume, esp) for esp, volume in zip(esps, ids.esps, strict=True)
+        ("mkfs.vfat", "-F", "32", "-n", ESP_LABEL, "-i", volume, esp) for esp, volume in zip(esps, ids.esps, strict=True)
     )
     return (ext4, *fats)
 

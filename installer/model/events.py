@@ -18,6 +18,10 @@ class Happened(StrEnum):
     NETWORK_SET = "network_set"  # address, link, within (seconds): this machine's own network was changed
     NETWORK_CONFIRMED = "network_confirmed"  # what (address and link, in words): it is kept
     NETWORK_REVERTED = "network_reverted"  # what, reason: it went back
+    ADMIN_CONSENTED = "admin_consented"  # as CONSENT_GIVEN, and machine ({uuid, serial}): this machine's disks may be erased
+    ADMIN_INSTALL_STARTED = "admin_install_started"  # epoch: uses the consent up
+    ADMIN_UNPACKED = "admin_unpacked"  # epoch, phases ({stage: seconds}): all is on the disk, hand-over begins
+    ADMIN_INSTALLED = "admin_installed"  # epoch, boot_id, disks (ids), address: it runs from its own disk
     BMC_IMPORTED = "bmc_imported"  # address, serial, user, secret (a file's path, never its content), uefi
     BMC_FOUND = "bmc_found"  # address: answers IPMI, no credentials known yet
 

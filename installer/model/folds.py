@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from installer.model import fold_steps
+from installer.model import fold_admin, fold_steps
 from installer.model.events import Event, Happened
 from installer.model.ledger import BmcEntry, Consent, Installed, Ledger, MachineEntry
 from installer.model.orders import ChosenDisk
@@ -237,6 +237,10 @@ FOLDS: Final[Mapping[Happened, Callable[[Ledger, Event], None]]] = {
     Happened.NETWORK_SET: _told_only,
     Happened.NETWORK_CONFIRMED: _told_only,
     Happened.NETWORK_REVERTED: _told_only,
+    Happened.ADMIN_CONSENTED: fold_admin.fold_consented,
+    Happened.ADMIN_INSTALL_STARTED: fold_admin.fold_started,
+    Happened.ADMIN_UNPACKED: fold_admin.fold_unpacked,
+    Happened.ADMIN_INSTALLED: fold_admin.fold_installed,
     Happened.BMC_IMPORTED: _bmc_imported,
     Happened.BMC_FOUND: _bmc_found,
     Happened.MACHINE_DISCOVERED: _discovered,

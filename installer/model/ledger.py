@@ -85,6 +85,36 @@ class MachineEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminInstalled:
+    """What the admin node recorded of itself once it ran from its own disk. `disks`: stable ids."""
+
+    epoch: int
+    boot_id: str
+    disks: tuple[str, ...]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminEntry:
+    """The admin node's own installation. `machine`: uuid and serial of the one whose disks the consent is for."""
+
+    epoch: int = 1
+    consent: Consent | None = None
+    machine: tuple[str, str] = ("", "")
+    installing_epoch: int = 0  # the epoch whose installation has begun
+    unpacked_epoch: int = 0  # … is on the disk, but for the hand-over
+    phases: Mapping[str, float] = field(default_factory=dict)
+    installed: AdminInstalled | None = None
+    installed_at: float = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the installation of this epoch was begun and is not known to have ended."""
+        is_done = self.installed is not None and self.installed.epoch >= self.epoch
+        return self.installing_epoch >= self.epoch and not is_done
+
+
+@dataclass(frozen=True, slots=True)
 class BmcEntry:
     """One BMC. `secret` names a root-only file; the password itself is nowhere here."""
 
@@ -117,6 +147,7 @@ class Ledger:
 
     seq: int = 0
     site_sha256: str = ""
+    admin: AdminEntry = field(default_factory=AdminEntry)
     machines: dict[str, MachineEntry] = field(default_factory=dict)
     bmcs: dict[str, BmcEntry] = field(default_factory=dict)
     steps: dict[StepKey, StepEntry] = field(default_factory=dict)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.rack.iso_rack import make_iso
+
 
 @contextmanager
 def make_folder(session: pytest.Session) -> Iterator[Path]:
@@ -20,7 +22,7 @@ def make_folder(session: pytest.Session) -> Iterator[Path]:
     if session.testsfailed == failed:
         shutil.rmtree(folder)
     else:
-        for disk in folder.rglob("*.raw"):
+        for disk in [*folder.rglob("*.raw"), *folder.rglob("*.iso")]:
             disk.unlink()
         print(f"logs of what failed: {folder}")
 
@@ -35,3 +37,9 @@ def rack_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
 def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
     with make_folder(request.session) as folder:
         yield folder
+
+
+@pytest.fixture(scope="session")
+def iso() -> Path:
+    """The ISO of this checkout, built once."""
+    return make_iso()

@@ -228,11 +228,9 @@ def customize(iso: Path, out: Path, *words: str) -> Path:
     return out
 
 
-def save_site(path: Path, site: Mapping[str, Any]) -> Path:
-    """YAML is a superset of JSON."""
-    path.write_text(json.dumps(site, indent=2) + "\n")
-    path.chmod(0o600)
-    return path
+def render_site(site: Mapping[str, Any]) -> bytes:
+    """The site file's text: YAML is a superset of JSON."""
+    return (json.dumps(site, indent=2) + "\n").encode()
 
 
 @contextmanager

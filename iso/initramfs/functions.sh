@@ -159,25 +159,39 @@ run_fetch_image() {
     run_fetch "$IMAGE/rackstrap.squashfs" "$RUN/rackstrap/image/rackstrap.squashfs" "${SHA256##*,}"
 }
 
-# Lay the two squashfs files in $1 over each other, with memory on top, at /newroot.
+# Lay squashfs files of folder $1, named by the other words with the uppermost first, over each other, with memory on top,
+# at /newroot. Each is at a place of its own below /run/rackstrap; our code's is called layer there.
 run_overlay() {
-    mkdir -p "$RUN/rackstrap/root" "$RUN/rackstrap/layer" "$RUN/rackstrap/writes"
-    mount -t squashfs -o ro,loop "$1/root.squashfs" "$RUN/rackstrap/root" || refuse "root.squashfs cannot be mounted."
-    mount -t squashfs -o ro,loop "$1/rackstrap.squashfs" "$RUN/rackstrap/layer" || refuse "rackstrap.squashfs cannot be mounted."
+    folder=$1 lower=''
+    shift
+    for name in "$@"; do
+        place=$RUN/rackstrap/$name
+        [ "$name" != rackstrap ] || place=$RUN/rackstrap/layer
+        mkdir -p "$place"
+        mount -t squashfs -o ro,loop "$folder/$name.squashfs" "$place" || refuse "$name.squashfs cannot be mounted."
+        lower=$lower${lower:+:}$place
+    done
+    mkdir -p "$RUN/rackstrap/writes"
     mount -t tmpfs -o mode=0755,size=50% writes "$RUN/rackstrap/writes"
     mkdir "$RUN/rackstrap/writes/upper" "$RUN/rackstrap/writes/work"
-    lower=$RUN/rackstrap/layer:$RUN/rackstrap/root
     mount -t overlay -o "lowerdir=$lower,upperdir=$RUN/rackstrap/writes/upper,workdir=$RUN/rackstrap/writes/work" \
         overlay /newroot || refuse "The image cannot be laid together."
 }
 
 # What the live system must do differently from an installed one, in /run, so that nothing of it reaches a disk.
 render_live() {
-    mkdir -p "$RUN/udev/rules.d" "$RUN/systemd/network"
+    render_rules
+    render_networks "$1"
+}
+
+# Keep every disk read-only and everything unassembled, also what is plugged in later.
+render_rules() {
+    mkdir -p "$RUN/udev/rules.d"
     # md and dm devices are the installer's own: nothing else makes any here.
     # An installed root that is handed over to without a reboot still has this /run: there, disks stay writable.
     cat >"$RUN/udev/rules.d/10-rackstrap-readonly.rules" <<-'RULES'
 	TEST=="/etc/rackstrap/node.json", GOTO="rackstrap_end"
+	TEST=="/etc/rackstrap/admin.json", GOTO="rackstrap_end"
 	ACTION=="add", SUBSYSTEM=="block", ENV{DEVTYPE}=="disk", KERNEL!="loop*|ram*|zram*|sr*|md*|dm-*", ATTR{ro}=="0", PROGRAM="/usr/sbin/blockdev --setro $devnode"
 	LABEL="rackstrap_end"
 	RULES
@@ -185,11 +199,11 @@ render_live() {
         64-md-raid-assembly 69-bcache 69-dm-lvm 69-lvm 69-lvm-metad 69-md-clustered-confirm-device; do
         ln -sf /dev/null "$RUN/udev/rules.d/$rule.rules"
     done
-    render_networks "$1"
 }
 
 # networkd for the live system: the card that we booted from keeps its lease, all others only listen.
 render_networks() {
+    mkdir -p "$RUN/systemd/network"
     [ -z "$1" ] || cat >"$RUN/systemd/network/10-rackstrap-boot.network" <<-NETWORK
 	[Match]
 	PermanentMACAddress=$1

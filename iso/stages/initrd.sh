@@ -9,7 +9,7 @@ mkdir -p "$root"/{bin,dev,etc,lib,newroot,proc,run,sys,tmp} "$root/lib/modules/$
 ln -s lib "$root/lib64"
 
 install -m755 "$iso/initramfs/init" "$root/init"
-install -m644 "$iso/initramfs/functions.sh" "$root/functions.sh"
+install -m644 "$iso/initramfs/functions.sh" "$iso/initramfs/medium.sh" "$root/"
 install -m755 "$iso/initramfs/udhcpc" "$root/etc/udhcpc"
 install -m755 "$tree/usr/bin/busybox" "$root/bin/busybox"
 chroot "$tree" busybox --list | grep -vx busybox | while read -r name; do ln -sf busybox "$root/bin/$name"; done
@@ -19,6 +19,11 @@ cp -r "$iso/live" "$root/live"
 mask() { mkdir -p "$root/live/etc/$1" && grep -v '^#' "$iso/$2" | while read -r name; do ln -s /dev/null "$root/live/etc/$1/$name"; done; }
 mask systemd/system live-masked.list
 mask udev/rules.d live-rules.list
+
+# The same for the admin medium's live system, which does with less of that left out.
+cp -r "$root/live" "$root/medium"
+grep -v '^#' "$iso/medium-kept.list" | while read -r file; do rm "$root/medium/$file"; done
+cp -r "$iso/medium/." "$root/medium/"
 
 # mdadm for root on a mirror, with its libraries: the only program here that is not busybox.
 install -m755 "$tree/usr/sbin/mdadm" "$root/bin/mdadm"

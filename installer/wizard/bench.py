@@ -17,6 +17,7 @@ from installer.plan.roles import Role, load_roles
 from installer.preflight.check import Check
 from installer.site.load import load_site
 from installer.site.save import save_text
+from installer.wizard.asked import load_asked
 from installer.wizard.draft import Draft, edit_draft, make_draft
 from installer.wizard.keeping import Keeper
 from installer.wizard.launching import Launcher
@@ -65,9 +66,15 @@ class Bench:
         return self.watcher.state
 
     def open(self, site: Path | None) -> None:
-        """Take the site file that was given, else go on from the draft that was kept. Raises RackstrapError."""
+        """Take the site file that was given, else one that a headless start has handed over since, else the draft that was kept.
+
+        Raises RackstrapError.
+        """
         kept = self.keeper.load()
         self._kept_text = kept.text if kept is not None else None
+        asked = load_asked(self.state)
+        if site is None and asked is not None and asked.site.is_file() and (kept is None or kept.at < asked.at):
+            site = asked.site
         if site is not None:
             self.set_draft(self.read_site(site))
         elif kept is not None:

@@ -16,6 +16,7 @@ from installer.preflight.target import make_target
 from installer.preflight.watching import Watching
 from installer.serve.verbs import find_serving, start_serving
 from installer.wizard import bmcs, here, targets
+from installer.wizard.asked import find_stamp, load_asked
 from installer.wizard.bench import Bench, Outside
 from installer.wizard.draft import Draft, make_new_draft
 from installer.wizard.keyboard import find_keyboard, find_keyboards, set_keyboard
@@ -76,9 +77,11 @@ class LiveDesk:
         self._keyboards: Final = find_keyboards()
         self._watching: Final = Watching()
         self._checks_at = 0.0
+        self._asked_stamp = find_stamp(self._state)
         self._outside = self._look_outside()
 
     def look(self, wants: frozenset[str]) -> View:
+        self._take_asked()
         if self._prober.number != self._prober_number:
             self._outside = self._look_outside()
         self._aim(wants)
@@ -87,7 +90,18 @@ class LiveDesk:
 
     def has_news(self) -> bool:
         is_moved = self._prober.number != self._prober_number or self._watching.latest()[1] != self._checks_at
-        return is_moved or self.bench.has_news()
+        return is_moved or find_stamp(self._state) != self._asked_stamp or self.bench.has_news()
+
+    def _take_asked(self) -> None:
+        """Go on from what a headless start has handed over meanwhile, unless something was decided here already."""
+        stamp = find_stamp(self._state)
+        if stamp == self._asked_stamp:
+            return
+        self._asked_stamp = stamp
+        asked = load_asked(self._state)
+        if asked is not None and self._is_new:
+            self._is_new = False
+            self.bench.open_site(asked.site)
 
     def _aim(self, wants: frozenset[str]) -> None:
         """Let preflight look at what the draft decides, while a page wants to know and nothing of ours answers DHCP there."""

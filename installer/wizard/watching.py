@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,12 +87,5 @@ class Watcher:
 
 def copy_ledger(ledger: Ledger) -> Ledger:
     """A ledger that later events do not change. Its entries are values, so only the mappings are copied."""
-    return Ledger(
-        ledger.seq,
-        ledger.site_sha256,
-        dict(ledger.machines),
-        dict(ledger.bmcs),
-        dict(ledger.steps),
-        dict(ledger.services),
-        dict(ledger.asked),
-    )
+    held = {one.name: getattr(ledger, one.name) for one in fields(ledger)}
+    return replace(ledger, **{name: dict(value) for name, value in held.items() if isinstance(value, dict)})

@@ -42,7 +42,16 @@ def make_site_page(view: View, subject: str, model: type[BaseModel] = SiteDocume
     loose = _find_loose(view, {key for section in find_sections(model) for key in section.keys}, networks)
     if loose:
         parts.insert(0, Lines("problems", tuple(_make_line(problem) for problem in loose[:5]), "The file itself"))
+    fixed = _make_fixed(view, model)
+    if fixed:
+        parts.append(Lines("fixed", fixed, "Fixed by the site file"))
     return Page("site", "Site", "What is this site, and which networks has it?", tuple(parts), tuple(actions), _HELP, subject)
+
+
+def _make_fixed(view: View, model: type[BaseModel]) -> tuple[Line, ...]:
+    """The sections that `interactive` leaves out: to be seen, not to be changed."""
+    hidden = [section for section in find_sections(model) if section.name not in _ELSEWHERE and not _is_shown(view, section)]
+    return tuple(Line(summarise(view, section), "", section.label) for section in hidden)
 
 
 def _is_shown(view: View, section: Section) -> bool:

@@ -86,6 +86,10 @@ def _make_machine_lines(view: View) -> Lines:
         Line(f"{here.keyboard or keyboard or 'us (not set)'}: press k to change it", "", "keyboard"),
         Line("garbled screen, or a screen reader? press l for plain lines", "", "plain"),
     ]
+    asked = view.draft.site.interactive if view.draft.site is not None else ()
+    if asked:
+        rest = ("all else is fixed by it; the review page ends with the installation",)
+        lines.insert(0, Line(f"the site file leaves to you: {', '.join(asked)}", "", "to answer", rest))
     if here.rehearsal:
         touches = "" if "nothing real" in here.rehearsal else ": nothing real is touched"
         lines.insert(0, Line(f"{here.rehearsal.removeprefix('a rehearsal: ')}{touches}", "ok", "rehearsal"))

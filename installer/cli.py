@@ -33,6 +33,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("installer.serve.verbs", "run DHCP, TFTP, DNS and HTTP for the nodes"),
     "tui": ("screens.verbs", "lead through everything in a terminal, then watch the rack"),
     "agent": ("installer.node.verbs", "run on a node: report, take orders, install"),
+    "iso": ("installer.medium.verbs", "put a site file into a built admin ISO, or say what is inside one"),
     "lab": ("installer.lab.verbs", "a virtual rack to try Rackstrap on"),
 }
 

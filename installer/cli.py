@@ -34,6 +34,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "tui": ("screens.verbs", "lead through everything in a terminal, then watch the rack"),
     "agent": ("installer.node.verbs", "run on a node: report, take orders, install"),
     "iso": ("installer.medium.verbs", "put a site file into a built admin ISO, or say what is inside one"),
+    "backup": ("installer.keep.verbs", "write the whole state into one encrypted file"),
+    "restore": ("installer.keep.verbs", "take the whole state from a backup, on this or another admin node"),
     "lab": ("installer.lab.verbs", "a virtual rack to try Rackstrap on"),
 }
 

@@ -23,6 +23,7 @@ BENCHES: Final = {
     "image": "tests.bench_image",
     "demo": "tests.bench_demo",
     "tui": "tests.bench_tui",
+    "iso": "tests.bench_iso",
 }
 
 

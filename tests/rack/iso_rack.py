@@ -27,6 +27,8 @@ ISO: Final = Path(os.environ.get("RACKSTRAP_ISO", TOP / "build/rackstrap.iso"))
 ADMIN: Final = "192.168.124.10"
 HOST: Final = "192.168.124.1"
 VOLUME_MB: Final = 16
+INSTALLED: Final = "test -e /etc/rackstrap/admin.json"  # a command that ends well on the admin node's own disk only
+BANNER: Final = "Press Enter"
 CHOSEN: Final = {"size": "8G", "bus": "virtio", "serial": "CHOSEN"}
 # What a console was sent, less what a terminal does not show: CSI, OSC and charset sequences (ECMA-48), and control characters.
 CONTROL: Final = re.compile(
@@ -231,6 +233,17 @@ def customize(iso: Path, out: Path, *words: str) -> Path:
 def render_site(site: Mapping[str, Any]) -> bytes:
     """The site file's text: YAML is a superset of JSON."""
     return (json.dumps(site, indent=2) + "\n").encode()
+
+
+def wait_tui(made: IsoRack) -> Terminal:
+    """From the boot menu through the banner to the first page, as somebody does who waits for it on the serial line."""
+    console = made.sit_down()
+    console.wait_for(r"\*Install", stretch(40))
+    console.press("enter")
+    console.wait_for(BANNER, stretch(200))
+    console.press("enter")
+    console.wait_for("Welcome 1/9", stretch(60))
+    return console
 
 
 @contextmanager

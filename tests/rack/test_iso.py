@@ -9,6 +9,8 @@ import pytest
 
 from tests.rack.iso_rack import (
     ADMIN,
+    BANNER,
+    INSTALLED,
     IsoRack,
     customize,
     find_bmc_files,
@@ -21,13 +23,13 @@ from tests.rack.iso_rack import (
     make_volume,
     render_site,
     save_volume,
+    wait_tui,
 )
 from tests.rack.iso_wizard import type_consent, type_network_and_disk, type_site
 from tests.rack.pace import stretch
 from tests.rack.story import CANARY_HASH
 
 pytestmark = pytest.mark.rack
-INSTALLED: Final = "test -e /etc/rackstrap/admin.json"
 DECOYS: Final = ("ext4", "xfs", "mirror")
 
 
@@ -54,12 +56,7 @@ def test_typed_on_the_serial_line(folder: Path, iso: Path) -> None:
     decoys, before = make_decoys(folder / "decoys", DECOYS)
     with iso_rack(folder, iso, [make_admin_machine(iso, decoys)]) as made:
         made.power("on")
-        console = made.sit_down()
-        console.wait_for(r"(?i)install", stretch(40))
-        console.press("enter")
-        console.wait_for(r"(?i)press enter|Enter ", stretch(120))
-        console.press("enter")
-        console.wait_for("Welcome 1/9", stretch(60))
+        wait_tui(made)
         type_network_and_disk(made)
         type_site(made)
         made.leave()  # the line is cut, and somebody plugs in again
@@ -86,7 +83,7 @@ def check_cold_boot(made: IsoRack) -> None:
     assert made.ask("cat /proc/sys/kernel/random/boot_id") != first
     check_installed(made, "bios")
     check_serial(made)
-    made.wait_said(r"(?i)enter", 60, after=mark)
+    made.wait_said(BANNER, 60, after=mark)
 
 
 def test_headless_from_a_labelled_volume_under_secure_boot(folder: Path, iso: Path) -> None:

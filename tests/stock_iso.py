@@ -49,7 +49,7 @@ def build_stock_iso(cache: Path) -> Path:
     (tree / "eltorito.img").rename(root / "boot/grub/eltorito.img")
     (root / "boot/grub/grub.cfg").write_text(GRUB)
     run_mksquashfs(tree, root / "live/filesystem.squashfs", LEVEL)
-    argv = ["xorriso", "-as", "mkisofs", "-quiet", "-r", "-J", "-V", "STOCK", "-o", partial / "stock.iso"]
+    argv = ["xorriso", "-as", "mkisofs", "-quiet", "-r", "-J", "-V", "STOCK", "-o", str(partial / "stock.iso")]
     argv += [
         "-b",
         "boot/grub/eltorito.img",

@@ -93,8 +93,9 @@ def _check_erase(site: Site, entries: tuple[EraseEntry, ...], findings: Findings
     for index, entry in enumerate(entries):
         path: Path = ("erase", index)
         if entry.machine not in explicit and entry.machine.lower() not in explicit and not is_open:
-            hint = "write the machine as its node entry does: by the same serial, uuid or mac"
-            findings.error((*path, "machine"), f"no node entry is for the machine {shown(entry.machine)}", hint)
+            hint = "for a node, write the machine as its node entry does: by the same serial, uuid or mac"
+            message = f"no node entry is for the machine {shown(entry.machine)}: only the admin node itself can be meant"
+            findings.warn((*path, "machine"), message, hint)
         for disk in entry.disks:
             _check_name(disk, (*path, "disks"), "by_id", findings)
             if (entry.machine, disk) in seen:

@@ -20,7 +20,8 @@ class Image:
     kernel: str
     sha256: Mapping[str, str]
     bytes: Mapping[str, int]
-    root_bytes: int  # unpacked size
+    root_bytes: int  # unpacked size of what every node has
+    admin_bytes: int = 0  # … and of what an admin node has besides
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def parse_image(raw: Any) -> Image:
     for name in NEEDED:
         if not _SHA256.fullmatch(sha256[name]) or sizes[name] <= 0:
             raise ValueError(f"{name} has no SHA-256 or no size")
-    return Image(str(raw["version"]), str(raw["kernel"]), sha256, sizes, int(raw["root_bytes"]))
+    return Image(str(raw["version"]), str(raw["kernel"]), sha256, sizes, int(raw["root_bytes"]), int(raw.get("admin_bytes", 0)))
 
 
 def make_place(state_dir: Path, image_dir: Path, interface: str) -> AdminPlace:

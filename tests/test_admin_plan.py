@@ -1,0 +1,304 @@
+"""The admin node's own installation, decided: every refusal, every way of consent, and what is laid on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from installer.model.events import Event, Happened
+from installer.model.facts import Disk, Machine, Signature
+from installer.model.folds import make_ledger
+from installer.model.ledger import Ledger
+from installer.model.orders import make_disk_guid
+from installer.model.plan import Image
+from installer.model.problems import RackstrapError
+from installer.node.admit import check_spec
+from installer.node.targets import check_chosen
+from installer.plan.admin import AdminInstall, dump_admin, make_admin_consent, plan_admin
+from installer.plan.storage import make_chosen
+from tests.plan_samples import EXT4, GB, KEY, OWN, ROLES, TABLE, make_disk, make_machine, make_site
+
+IMAGE = Image("1", "6.12", {}, {"root.squashfs": 300 * 10**6, "admin.squashfs": 60 * 10**6}, 700 * 10**6, 200 * 10**6)
+BLANK = "erase: blank\n"
+HERE = make_machine(1, uuid="aaaa", disks=(make_disk("sda", wwn="0x1"), make_disk("sdb", 40, wwn="0x2")))
+ADMIN = "admin: {hostname: admin, address: 192.168.124.10, nics: [enp1s0], disk: %s}\n"
+
+
+def make(text: str = "", disk: str = "{smallest: true}") -> Any:
+    return make_site(f"access: {{ssh_keys: [{KEY}]}}\n" + ADMIN % disk + text)
+
+
+def plan(
+    text: str = "", disk: str = "{smallest: true}", here: Machine = HERE, ledger: Ledger | None = None, **more: Any
+) -> AdminInstall:
+    return plan_admin(make(text, disk), here, ledger or Ledger(), IMAGE, ROLES["base"], **more)
+
+
+def make_own(disk: Disk, epoch: int = 1, *inner: Signature) -> Disk:
+    """The disk as this installation leaves it: its table, its partitions, and what is in them."""
+    guid = make_disk_guid("admin", epoch, disk.id).lower()
+    names = [
+        Signature(f"{disk.name}{n}", "partition", "x", n, "", f"rackstrap-{what}")
+        for n, what in enumerate(("bios", "esp", "root"), 1)
+    ]
+    return replace(disk, holds=(Signature(disk.name, "table", "gpt", 512, guid), *names, *inner))
+
+
+def on(here: Machine, **disks: Disk) -> Machine:
+    return replace(here, disks=tuple(disks.get(disk.name, disk) for disk in here.disks))
+
+
+def consented(here: Machine, *disks: str, ledger: Ledger | None = None, **more: Any) -> Event:
+    return Event(Happened.ADMIN_CONSENTED, "admin", make_admin_consent(here, disks, ledger or Ledger(), "test", **more))
+
+
+def started(epoch: int = 1) -> Event:
+    return Event(Happened.ADMIN_INSTALL_STARTED, "admin", {"epoch": epoch})
+
+
+def problems_of(found: AdminInstall) -> str:
+    return "\n".join(map(str, found.problems))
+
+
+def test_without_consent_the_disk_is_chosen_and_nothing_may_be_written() -> None:
+    found = plan()
+    assert [disk.name for disk in found.disks] == ["sda"]
+    assert (found.chosen, found.consent, found.given, found.problems) == ((), None, None, ())
+    assert check_spec(found.spec) == ("an installation takes one disk, or two different ones for a mirror, not 0",)
+
+
+def test_a_blank_disk_is_consented_to_by_erase_blank_for_this_machine_and_epoch() -> None:
+    found = plan(BLANK)
+    assert found.chosen == (make_chosen(HERE.disks[0]),)
+    assert found.given is not None
+    assert found.given["disks"] == [asdict(make_chosen(HERE.disks[0]))]
+    assert (found.given["epoch"], found.given["how"], found.given["machine"]) == (
+        1,
+        "file: erase blank",
+        {"uuid": "aaaa", "serial": "S1"},
+    )
+    assert check_spec(found.spec) == ()
+
+
+@pytest.mark.parametrize("holds", [(EXT4,), (TABLE,), OWN, (replace(EXT4, kind="other", type="unreadable"),)])
+def test_erase_blank_takes_no_disk_that_holds_anything(holds: tuple[Signature, ...]) -> None:
+    found = plan(BLANK, here=on(HERE, sda=replace(HERE.disks[0], holds=holds)))
+    assert (found.chosen, found.given) == ((), None)
+
+
+def test_a_list_that_names_this_machine_and_disk_consents_whatever_the_disk_holds() -> None:
+    here = on(HERE, sda=replace(HERE.disks[0], holds=(TABLE, EXT4)))
+    listed = "erase: [{machine: %s, disks: [%s]}]\n"
+    assert plan(listed % ("S1", "ata-DISK_sda"), here=here).chosen == (make_chosen(here.disks[0]),)
+    assert plan(listed % ("aaaa", "ata-DISK_sda"), here=here).chosen != ()
+    for machine, disk in (("S2", "ata-DISK_sda"), ("S1", "ata-DISK_sdb")):
+        assert plan(listed % (machine, disk), here=here).chosen == ()
+
+
+def test_a_list_whose_word_fits_two_machines_consents_to_nothing() -> None:
+    twin = make_machine(7, serial="S1", disks=())
+    assert plan("erase: [{machine: S1, disks: [ata-DISK_sda]}]\n", machines={"m-7": twin}).chosen == ()
+
+
+def test_a_machine_that_discovered_itself_is_not_its_own_twin() -> None:
+    found = plan("erase: [{machine: S1, disks: [ata-DISK_sda]}]\n", machines={"m-1": HERE})
+    assert [disk.id for disk in found.chosen] == ["ata-DISK_sda"]
+
+
+def test_a_finished_installation_is_never_taken_by_a_file() -> None:
+    fat = Signature("sda2", "filesystem", "vfat", 0, "1234-ABCD", "RACKESP")
+    here = on(HERE, sda=make_own(HERE.disks[0], 1, fat))
+    for text in (BLANK, "erase: [{machine: S1, disks: [ata-DISK_sda]}]\n"):
+        assert plan(text, here=here).chosen == ()
+
+
+def test_our_own_fresh_table_with_nothing_in_it_counts_as_blank_for_this_disk_and_site_alone() -> None:
+    assert plan(BLANK, here=on(HERE, sda=make_own(HERE.disks[0]))).chosen != ()
+    assert plan(BLANK, here=on(HERE, sda=replace(make_own(HERE.disks[1]), **_name(HERE.disks[0])))).chosen == ()
+    assert plan(BLANK, here=on(HERE, sda=make_own(HERE.disks[0], 2))).chosen == ()
+    stranger = Signature("sda4", "partition", "x", 9, "", "home")
+    assert plan(BLANK, here=on(HERE, sda=make_own(HERE.disks[0], 1, stranger))).chosen == ()
+
+
+def _name(disk: Disk) -> dict[str, Any]:
+    return {name: getattr(disk, name) for name in ("id", "name", "by_id", "wwn", "serial", "size_bytes")}
+
+
+def test_an_operators_consent_holds_for_the_disk_as_it_was_seen() -> None:
+    here = on(HERE, sda=replace(HERE.disks[0], holds=(TABLE, EXT4)))
+    ledger = make_ledger([consented(here, "ata-DISK_sda")])
+    found = plan(here=here, ledger=ledger)
+    assert (found.chosen, found.given, found.resumes) == ((make_chosen(here.disks[0]),), None, False)
+    changed = on(here, sda=replace(here.disks[0], holds=(TABLE,)))
+    found = plan(here=changed, ledger=ledger)
+    assert (found.chosen, "holds something else than at consent" in problems_of(found)) == ((), True)
+
+
+def test_consent_to_another_disk_than_the_site_chooses_writes_nothing() -> None:
+    found = plan(ledger=make_ledger([consented(HERE, "ata-DISK_sdb")]))
+    assert (found.chosen, "consent was given for ata-DISK_sdb, but the site chooses ata-DISK_sda" in problems_of(found)) == (
+        (),
+        True,
+    )
+
+
+def test_consent_that_came_with_another_machines_state_writes_nothing() -> None:
+    other = replace(HERE, uuid="bbbb", serial="S9")
+    found = plan(ledger=make_ledger([consented(other, "ata-DISK_sda")]))
+    assert (found.chosen, "for another machine" in problems_of(found)) == ((), True)
+
+
+def test_own_mark_needs_the_operators_word_for_it() -> None:
+    here = on(HERE, sda=make_own(HERE.disks[0], 1, replace(EXT4, where="sda3")))
+    with pytest.raises(RackstrapError, match="carries an installation of Rackstrap"):
+        consented(here, "ata-DISK_sda")
+    ledger = make_ledger([consented(here, "ata-DISK_sda", own_mark=True)])
+    assert plan(here=here, ledger=ledger).chosen == (make_chosen(here.disks[0]),)
+
+
+def test_an_installation_that_began_goes_on_over_its_own_disks_with_the_consent_that_was_given() -> None:
+    ledger = make_ledger([consented(HERE, "ata-DISK_sda"), started()])
+    fat = Signature("sda2", "filesystem", "vfat", 0, "1234-ABCD", "RACKESP")
+    for disk in (HERE.disks[0], make_own(HERE.disks[0]), make_own(HERE.disks[0], 1, fat, replace(EXT4, where="sda3"))):
+        found = plan("erase: no\n", here=on(HERE, sda=disk), ledger=ledger)
+        assert (found.resumes, found.epoch, found.chosen) == (True, 1, (make_chosen(HERE.disks[0]),)), problems_of(found)
+        guid = make_disk_guid("admin", 1, disk.id)
+        assert check_chosen(found.chosen[0], disk, guid, resumes=True) == ""
+
+
+@pytest.mark.parametrize(
+    "disk",
+    [
+        make_own(HERE.disks[0], 2),
+        replace(HERE.disks[0], holds=OWN),
+        replace(HERE.disks[0], holds=(TABLE, EXT4)),
+        replace(HERE.disks[0], serial="OTHER"),
+        replace(HERE.disks[0], wwn="0x9"),
+    ],
+)
+def test_resuming_goes_over_nothing_else(disk: Disk) -> None:
+    ledger = make_ledger([consented(HERE, "ata-DISK_sda"), started()])
+    found = plan(BLANK, here=on(HERE, sda=disk), ledger=ledger)
+    assert (found.chosen, found.given, found.has_errors) == ((), None, True)
+
+
+def test_a_consent_that_was_used_up_by_a_finished_installation_allows_nothing_more() -> None:
+    done = Event(Happened.ADMIN_INSTALLED, "admin", {"epoch": 1, "boot_id": "b", "disks": ["ata-DISK_sda"], "address": "a"})
+    ledger = make_ledger([consented(HERE, "ata-DISK_sda"), started(), done])
+    found = plan(ledger=ledger)
+    assert (found.chosen, found.resumes, found.epoch) == ((), False, 2)
+    assert ledger.machines == {}
+
+
+def test_a_second_consent_in_an_epoch_that_has_begun_says_nothing() -> None:
+    again = consented(HERE, "ata-DISK_sda")
+    ledger = make_ledger([again, started(), again])
+    assert ledger.admin.consent is not None
+    assert ledger.admin.consent.used
+    ledger = make_ledger([again, started(), consented(HERE, "ata-DISK_sdb", ledger=ledger)])
+    assert (ledger.admin.epoch, ledger.admin.has_begun) == (2, False)
+    assert [disk.id for disk in plan(disk="{by_id: ata-DISK_sdb}", ledger=ledger).chosen] == ["ata-DISK_sdb"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"removable": True}, "it is removable"),
+        ({"transport": "usb"}, "it is on USB"),
+        ({"read_only": True}, "it is read-only"),
+        ({"transport": "fc"}, "Fibre Channel"),
+        ({"size_bytes": 2 * GB}, "it is too small"),
+    ],
+)
+def test_a_disk_that_is_not_offered_is_not_written_even_when_it_is_named(changes: dict[str, Any], says: str) -> None:
+    here = on(HERE, sda=replace(HERE.disks[0], **changes))
+    found = plan(BLANK, "{by_id: ata-DISK_sda}", here)
+    assert (found.disks, found.chosen, says in problems_of(found)) == ((), (), True)
+    assert found.problems[0].place.path == ("admin", "disk")
+    assert found.problems[0].hint
+
+
+def test_the_medium_is_never_chosen() -> None:
+    found = plan(BLANK, medium="sda")
+    assert [disk.name for disk in found.disks] == ["sdb"]
+    assert ("ata-DISK_sda", "this system was started from it") in [(disk.id, why) for disk, why in found.refused]
+    assert plan(BLANK, "{by_id: ata-DISK_sda}", medium="sda").chosen == ()
+
+
+def test_all_layers_image_and_state_have_to_fit() -> None:
+    small = on(HERE, sda=replace(HERE.disks[0], size_bytes=int(2.2 * GB)), sdb=replace(HERE.disks[1], size_bytes=4 * GB))
+    assert [disk.name for disk in plan(BLANK, here=small).disks] == ["sdb"]
+
+
+def test_a_mirror_takes_two_disks_and_both_need_consent() -> None:
+    found = plan(BLANK, "{smallest: true, mirror: true}")
+    assert (found.is_mirror, len(found.chosen), check_spec(found.spec)) == (True, 2, ())
+    half = on(HERE, sdb=replace(HERE.disks[1], holds=(EXT4,)))
+    assert plan(BLANK, "{smallest: true, mirror: true}", half).chosen == ()
+
+
+def test_a_machine_without_a_disk_says_so() -> None:
+    found = plan(BLANK, here=replace(HERE, disks=()))
+    assert "0 of 1 disks that may be chosen (it has no disk)" in problems_of(found)
+
+
+def test_serial_stays_serial_and_the_rest_is_as_on_nodes() -> None:
+    serial = replace(HERE, consoles=("tty0", "ttyS1,57600n8"))
+    found = plan(BLANK, here=serial)
+    assert (found.consoles, found.spec.consoles) == (("tty0", "ttyS1,57600n8"),) * 2
+    files = {file.path: file.text for file in found.files}
+    assert {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/root/.ssh/authorized_keys"} <= files.keys()
+    assert "Address=192.168.124.10/24" in files["/etc/systemd/network/05-rackstrap-admin-enp1s0.network"]
+    assert files["/etc/hosts"].count("192.168.124.10 admin.lab.example admin") == 1
+    assert "rackstrap-agent.service" not in found.enable
+
+
+def test_the_admin_node_asks_the_forwarders() -> None:
+    files = {file.path: file.text for file in plan("services: {dns_forwarders: [10.9.9.9]}\n").files}
+    assert "nameserver 10.9.9.9" in files["/etc/resolv.conf"]
+
+
+def test_without_a_port_that_faces_the_rack_it_is_a_problem() -> None:
+    site = make_site("")
+    found = plan_admin(site, HERE, Ledger(), IMAGE, ROLES["base"])
+    assert (found.problems[0].place.path, found.has_errors) == (("admin", "nics"), True)
+    held = replace(HERE, nics=(replace(HERE.nics[0], addresses=("192.168.124.10/24",)), *HERE.nics[1:]))
+    found = plan_admin(site, held, Ledger(), IMAGE, ROLES["base"])
+    assert found.problems == ()
+    assert any(file.path.endswith("05-rackstrap-admin-enp1s0.network") for file in found.files)
+
+
+def test_the_plan_as_json_holds_no_secret_and_no_text_of_files() -> None:
+    shown = dump_admin(plan(BLANK + "# x\n"))
+    assert (shown["epoch"], shown["consent"], shown["disks"][0]["id"]) == (1, "file: erase blank", "ata-DISK_sda")
+    assert KEY not in str(shown)
+
+
+@given(
+    st.sampled_from(["no", "blank", "list"]),
+    st.lists(st.sampled_from(["blank", "ext4", "own", "ours", "ours-data"]), min_size=2, max_size=2),
+    st.booleans(),
+    st.sampled_from(["smallest: true", "largest: true", "by_id: ata-DISK_sdb"]),
+)
+def test_what_may_be_erased_is_always_what_some_consent_allows(erase: str, holds: list[str], is_begun: bool, choice: str) -> None:
+    kinds = {"blank": (), "ext4": (TABLE, EXT4), "own": OWN}
+    disks = {
+        d.name: make_own(d, 1, *([EXT4] if k == "ours-data" else [])) if k.startswith("ours") else replace(d, holds=kinds[k])
+        for d, k in zip(HERE.disks, holds, strict=True)
+    }
+    text = {"no": "erase: no\n", "blank": BLANK, "list": "erase: [{machine: S1, disks: [ata-DISK_sda]}]\n"}[erase]
+    ledger = make_ledger([consented(HERE, "ata-DISK_sda"), started()] if is_begun else [])
+    found = plan(text, f"{{{choice}}}", on(HERE, **disks), ledger)
+    for chosen in found.chosen:
+        kind = holds[0] if chosen.id == "ata-DISK_sda" else holds[1]
+        allowed = {"no": set(), "blank": {"blank", "ours"}, "list": {"blank", "ext4"} if chosen.id == "ata-DISK_sda" else set()}[
+            erase
+        ]
+        if is_begun:
+            allowed = {"blank", "ours", "ours-data"} if chosen.id == "ata-DISK_sda" else set()
+        assert kind in allowed
+        assert found.consent is not None

@@ -8,11 +8,12 @@ export RACKSTRAP_IMAGE := $(CURDIR)/$(IMAGE)
 # Quick to build rather than small: what is built here is booted on this machine.
 export RACKSTRAP_SQUASHFS_LEVEL ?= 3
 
-.PHONY: help setup tui image demo demo-down test quick rack prove bench recordings pictures clean
+.PHONY: help setup tui image iso demo demo-down test quick rack prove bench recordings pictures clean
 help:
 	@echo "make setup       the rackstrap command in .venv/bin, and all that the rest needs"
 	@echo "make tui         the terminal UI on a simulated rack, in a minute; needs no root, touches nothing"
 	@echo "make image       the image that machines boot, in build/image"
+	@echo "make iso         the admin ISO, build/rackstrap.iso, with that image inside"
 	@echo "make demo        two blank virtual machines become installed nodes; make demo-down ends them"
 	@echo "make test        every test: quick ones first, then real boots"
 	@echo "make quick       lint, types and unit tests only; make rack: real boots only"
@@ -43,6 +44,9 @@ $(VENV)/bin/rackstrap: pyproject.toml
 
 image: setup
 	./build_iso.sh --image --out $(IMAGE)
+
+iso: setup
+	./build_iso.sh --out build/rackstrap.iso
 
 demo: image
 	$(VENV)/bin/python -m installer.lab.demo up

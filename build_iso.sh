@@ -1,34 +1,62 @@
 #!/bin/bash
-# Build the image that every machine boots and is installed from. Asks nothing, may be stopped and started again.
+# Build the admin ISO, and the image in it that every machine boots and is installed from. Asks nothing, may be stopped
+# and started again. What is built is data: iso/ and its stages; here are only their order and what each depends on.
 set -euo pipefail
 shopt -s inherit_errexit
 
 usage() {
     cat <<TEXT
-Usage: build_iso.sh --image [--out DIR]
+Usage: build_iso.sh [--out FILE] [--site FILE] [--serial LINE] [--version V]
+       build_iso.sh --image [--out DIR]
 
-Builds DIR (default: build/image): vmlinuz, initrd, root.squashfs, rackstrap.squashfs, tftp/, manifest.json,
-packages.lock, image.sha256. Stages whose inputs did not change are taken from build/cache.
+Builds the admin ISO, build/rackstrap.iso: for BIOS, UEFI and Secure Boot, as CD, USB stick or virtual media. Beside it
+FILE.manifest.json (packages, and the SHA-256 of all that is inside) and FILE.sha256.
+With --image only the image in it, as a directory (build/image): what machines boot over the network.
+Stages whose inputs did not change are taken from build/cache, so a build that was stopped goes on where it was.
+
+  --out FILE       where the result goes
+  --site FILE      put this site file into the ISO, as 'rackstrap iso customize' does
+  --serial LINE    the serial console of menu and kernel: ttyS0 to ttyS3, comma, speed (default: ttyS0,115200)
+  --offline        use only what build/cache holds; say what is missing
+  --version V      the version to show (default: the program's own, and a digest of what is in it)
+  --help           this text
 
   RACKSTRAP_MIRROR           package mirror (default: Debian's own)
-  RACKSTRAP_SQUASHFS_LEVEL   zstd level of root.squashfs (default: 15; 3 is quicker)
-  SOURCE_DATE_EPOCH          newest time that a file in the image may carry
+  RACKSTRAP_SQUASHFS_LEVEL   zstd level of the image (default: 15; 3 is quicker)
+  SOURCE_DATE_EPOCH          time that the files in the image carry, in seconds since 1970
 TEXT
 }
 
+# refuse MESSAGE REMEDY: end without having done anything.
+refuse() {
+    printf 'build_iso.sh: %s\n  %s\n' "$1" "$2" >&2
+    exit 2
+}
+
 top=$(dirname "$(realpath "$0")")
-out=$top/build/image
-action=
+what=iso out='' site='' serial=ttyS0,115200 version='' offline=''
 while [ $# -gt 0 ]; do
     case $1 in
-        --image) action=image ;;
-        --out) out=$(realpath -m "${2:?--out needs a directory}") && shift ;;
+        --image) what=image ;;
+        --offline) offline=1 ;;
+        --out | --site | --serial | --version)
+            [ -n "${2-}" ] || refuse "$1 needs a value" "see build_iso.sh --help"
+            declare "${1#--}=$2" && shift
+            ;;
         --help | -h) usage && exit 0 ;;
-        *) usage >&2 && exit 2 ;;
+        *) refuse "there is no option '$1'" "see build_iso.sh --help" ;;
     esac
     shift
 done
-[ -n "$action" ] || { usage >&2 && exit 2; }
+[[ $serial =~ ^ttyS[0-3],(9600|19200|38400|57600|115200)$ ]] ||
+    refuse "--serial '$serial' is no serial line" "write ttyS0 to ttyS3, a comma, and 9600, 19200, 38400, 57600 or 115200: ttyS1,115200"
+[[ $version =~ ^[A-Za-z0-9.+~-]{0,64}$ ]] || refuse "--version '$version' is no version" "use letters, digits and . + ~ -, at most 64"
+if [ -n "$site" ]; then
+    [ "$what" = iso ] || refuse "--site goes with an ISO" "leave out --image"
+    site=$(realpath -e "$site" 2>/dev/null) || refuse "there is no site file $site" "name a file that exists"
+fi
+case $what in iso) out=${out:-$top/build/rackstrap.iso} ;; image) out=${out:-$top/build/image} ;; esac
+out=$(realpath -m "$out")
 
 missing=
 need() { command -v "$1" >/dev/null || missing="$missing $2"; }
@@ -41,19 +69,17 @@ need depmod kmod
 need git git
 need python3 python3
 need flock util-linux
-if [ -n "$missing" ]; then
-    printf 'build_iso.sh: these packages are missing:%s\n  apt-get install%s\n' "$missing" "$missing" >&2
-    exit 2
-fi
-if [ "$(id -u)" != 0 ]; then
-    printf 'build_iso.sh: unpacking Debian needs root\n  sudo %s\n' "$0 --image" >&2
-    exit 2
-fi
+need xorriso xorriso
+need mcopy mtools
+need mkfs.vfat dosfstools
+[ -x "$top/.venv/bin/pip" ] || python3 -c 'import pip' 2>/dev/null || missing="$missing python3-pip"
+[ -z "$missing" ] || refuse "these packages are missing:$missing" "apt-get install$missing"
+[ "$(id -u)" = 0 ] || refuse "unpacking Debian needs root" "sudo $0"
 
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1788220800} LC_ALL=C TZ=UTC
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1788220800} LC_ALL=C TZ=UTC RACKSTRAP_OFFLINE=$offline
 umask 022
 cache=$top/build/cache
-mkdir -p "$cache/debs"
+mkdir -p "$cache"/{debs,wheels} "$(dirname "$out")"
 exec 9>"$cache/lock"
 flock 9
 cd "$top"
@@ -86,11 +112,22 @@ stage() {
 level=${RACKSTRAP_SQUASHFS_LEVEL:-15}
 base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" "${RACKSTRAP_MIRROR:-}" -- iso/packages iso/base iso/base-masked.list iso/stages/{base,clean,lock,tftp}.sh)
 base=$(stage base "$base_key" iso/stages/base.sh "$cache/debs")
+admin_key=$(key "$base_key" -- iso/{packages-admin,admin-masked}.list iso/python.{conf,lock} iso/stages/{admin,wheels}.sh)
+admin=$(stage admin "$admin_key" iso/stages/admin.sh "$base/tree" "$cache/debs" "$cache/wheels")
 initrd_key=$(key "$base_key" -- iso/initramfs iso/live iso/live-{masked,rules}.list iso/stages/initrd.sh)
 initrd=$(stage initrd "$initrd_key" iso/stages/initrd.sh "$base/tree")
 mapfile -d '' code < <(git ls-files -z installer screens)
 layer_key=$(key "$initrd_key" -- "${code[@]}" iso/overlay iso/stages/layer.sh)
 layer=$(stage layer "$layer_key" iso/stages/layer.sh "$base/tree" "$initrd")
-version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' installer/__init__.py)
-python3 iso/stages/publish.py "$base" "$initrd" "$layer" "$out" "$version+$layer_key"
-echo "build_iso.sh: $out is ready: $(du -shL "$out" | cut -f1), version $version+$layer_key, ${SECONDS} s"
+version=${version:-$(sed -n 's/^__version__ = "\(.*\)"/\1/p' installer/__init__.py)+$layer_key}
+
+if [ "$what" = image ]; then
+    python3 iso/stages/publish.py "$base" "$initrd" "$admin" "$layer" "$out" "$version"
+else
+    id=$(key "$layer_key" "$admin_key" "$version" "$serial" -- iso/boot iso/stages/{iso.sh,publish.py})
+    result=$(ID=$id SERIAL=$serial VERSION=$version stage iso "$id" iso/stages/iso.sh "$base" "$initrd" "$admin" "$layer")
+    # Swapped in at once, and not linked: who changes an ISO must not change the cache.
+    cp --reflink=auto "$result/rackstrap.iso" "$out.new"
+    mv "$out.new" "$out"
+fi
+echo "build_iso.sh: $out is ready: $(du -shL "$out" | cut -f1), version $version, ${SECONDS} s"

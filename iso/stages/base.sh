@@ -19,11 +19,11 @@ INITRD=No mmdebstrap --quiet --variant=minbase --architectures=amd64 --keyring=/
     "${RACKSTRAP_SUITE:-trixie}" "$tree" ${RACKSTRAP_MIRROR:+"$RACKSTRAP_MIRROR"}
 find "$tree/var/cache/apt/archives" -name '*.deb' -exec cp -lf -t "$debs" {} +
 
-"$iso/stages/lock.sh" "$tree" >"$out/packages.lock"
+"$iso/stages/lock.sh" "$tree" /dev/null ipxe >"$out/packages.lock"
 "$iso/stages/tftp.sh" "$tree" "$out/tftp"
 "$iso/stages/clean.sh" "$tree"
 cp "$tree"/boot/vmlinuz-* "$out/vmlinuz"
 basename "$tree"/usr/lib/modules/* >"$out/kernel"
 du -s --block-size=1 "$tree" | cut -f1 >"$out/root_bytes"
-mksquashfs "$tree" "$out/root.squashfs" -quiet -no-progress -noappend -comp zstd \
-    -Xcompression-level "${RACKSTRAP_SQUASHFS_LEVEL:-15}"
+env -u SOURCE_DATE_EPOCH mksquashfs "$tree" "$out/root.squashfs" -quiet -no-progress -noappend \
+    -all-time "$SOURCE_DATE_EPOCH" -mkfs-time "$SOURCE_DATE_EPOCH" -comp zstd -Xcompression-level "${RACKSTRAP_SQUASHFS_LEVEL:-15}"

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Lay the stages' files together as one image directory, with manifest.json and image.sha256.
 
-Usage: publish.py BASE INITRD LAYER OUT VERSION. Files are hard links where the filesystem allows; OUT is replaced at once.
+Usage: publish.py BASE INITRD ADMIN LAYER OUT VERSION: the stages' directories.
+Files are hard links where the filesystem allows; OUT is replaced at once.
 """
 
 from __future__ import annotations
@@ -32,14 +33,16 @@ def run_link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def run_publish(base: Path, initrd: Path, layer: Path, out: Path, version: str) -> None:
+def run_publish(base: Path, initrd: Path, admin: Path, layer: Path, out: Path, version: str) -> None:
     """Write OUT.new, then swap it in: who serves OUT never sees half an image."""
     files = {
         "vmlinuz": base / "vmlinuz",
         "initrd": initrd / "initrd",
         "root.squashfs": base / "root.squashfs",
+        "admin.squashfs": admin / "admin.squashfs",
         "rackstrap.squashfs": layer / "rackstrap.squashfs",
         "packages.lock": base / "packages.lock",
+        "packages-admin.lock": admin / "packages-admin.lock",
         **{f"tftp/{loader.name}": loader for loader in sorted((base / "tftp").glob("*.[ek]*")) if loader.suffix != ".sha256"},
     }
     new = out.with_name(out.name + ".new")
@@ -54,6 +57,7 @@ def run_publish(base: Path, initrd: Path, layer: Path, out: Path, version: str) 
         "kernel": (base / "kernel").read_text().strip(),
         "sha256": sha256,
         "bytes": {name: source.stat().st_size for name, source in files.items()},
+        "admin_bytes": int((admin / "root_bytes").read_text()),
         "root_bytes": int((base / "root_bytes").read_text()) + int((layer / "root_bytes").read_text()),
     }
     (new / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
@@ -65,4 +69,4 @@ def run_publish(base: Path, initrd: Path, layer: Path, out: Path, version: str) 
 
 
 if __name__ == "__main__":
-    run_publish(*(Path(argument) for argument in sys.argv[1:5]), version=sys.argv[5])  # type: ignore[misc]
+    run_publish(*(Path(argument) for argument in sys.argv[1:6]), version=sys.argv[6])  # type: ignore[misc]

@@ -152,16 +152,17 @@ def render_contents(contents: Contents) -> list[tuple[str, str]]:
         erase = row["erase"] if isinstance(row["erase"], str) else f"the disks listed for {len(row['erase'])} machines"
         rows = [
             ("site", row["name"] or "a file that this release cannot read"),
-            ("", f"sha256 {row['sha256']}"),
-            ("", f"erase: {erase or '?'}; asks for: {', '.join(row['interactive']) or 'nothing'}"),
+            ("sha256", row["sha256"]),
+            ("erase", erase or "?"),
+            ("asks for", ", ".join(row["interactive"]) or "nothing"),
             *(("", f"{_render_size(size):>9}  {name}") for name, size in row["files"].items()),
         ]
     words = [("words" if not n else "", word) for n, word in enumerate(contents.config.words)]
-    menu = (
-        "installs unattended unless another entry is chosen"
-        if contents.config.is_unattended
-        else "opens the terminal UI; asks first"
-    )
+    menu = "opens the terminal UI, which asks first"
+    if contents.config.is_unattended:
+        menu = "installs unattended, unless another menu entry is chosen"
+        if row is not None and row["erase"] == "no":
+            menu = "starts unattended; erase: no lets it take no disk by itself"
     return [*rows, *words, ("default", menu)]
 
 

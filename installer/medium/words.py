@@ -46,7 +46,7 @@ def _is_site(value: str) -> bool:
 def _is_address(value: str) -> bool:
     """ADDRESS/PREFIX[,GATEWAY[,DNS[,MAC]]]; a part that is not wanted before a later one is left empty."""
     own, *others = value.split(",")
-    if "/" not in own or len(others) > 3:
+    if "/" not in own or "%" in value or len(others) > 3:
         return False
     try:
         ip_interface(own)

@@ -58,7 +58,7 @@ def build_stock_iso(cache: Path) -> Path:
         "4",
         "-boot-info-table",
         "--grub2-boot-info",
-        root,
+        str(root),
     ]
     subprocess.run(argv, check=True)
     for done in (tree, root):

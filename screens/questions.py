@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from installer.model.problems import Place, Problem, RackstrapError
 from installer.wizard.page import Ask, Field, Fields, Go, Outcome, Told
-from installer.wizard.view import View
+
+if TYPE_CHECKING:
+    from installer.wizard.view import View  # the frame is painted before this is imported
 
 
 def try_check(check: Callable[[str], Problem | None], text: str) -> Problem | None:

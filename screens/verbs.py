@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -47,6 +48,7 @@ def add_tui(parser: argparse.ArgumentParser) -> None:
 
 
 def run_tui(args: argparse.Namespace) -> int:
+    gc.disable()  # until the first page stands: what is imported for it stays, and to look through it again and again is slow
     check_words(args)
     if not args.plain:
         check_terminal()
@@ -82,9 +84,12 @@ class Opening:
         with self._lock:
             try:
                 self._desk = self._desk or self._make()
-                return Guide(self._desk)
+                guide = Guide(self._desk)
             except OSError as error:
                 raise explain_os_error(error) from error
+        gc.freeze()
+        gc.enable()
+        return guide
 
 
 def make_words(args: argparse.Namespace) -> list[str]:

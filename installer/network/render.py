@@ -9,15 +9,16 @@ from typing import Final
 from installer.model.facts import Nic
 from installer.model.site import Site
 from installer.network.links import make_admin_network
-from installer.render.environment import make_environment
-from installer.render.networkd import render_networkd
 
 STEM: Final = "05-rackstrap-admin-"  # before whatever the live system (10-, 20-) or the administrator wrote
-_NETWORK: Final = make_environment().get_template("admin.network.j2")
 
 
 def render_admin_network(site: Site, nics: Sequence[Nic]) -> dict[str, str]:
     """File name → text, for /run/systemd/network. Raises RackstrapError as make_admin_network, RenderRefused for a wild value."""
+    from installer.render.environment import make_environment  # late: who only reads what is set renders nothing
+    from installer.render.networkd import render_networkd
+
+    template = make_environment().get_template("admin.network.j2")
     network = make_admin_network(site, nics)
     files = {}
     for file in render_networkd(network):
@@ -26,7 +27,7 @@ def render_admin_network(site: Site, nics: Sequence[Nic]) -> dict[str, str]:
             files[STEM + name.removeprefix("10-rackstrap-")] = file.text
     for link in network.links:
         is_top = "admin" in link.networks
-        files[f"{STEM}{link.name}.network"] = _NETWORK.render(
+        files[f"{STEM}{link.name}.network"] = template.render(
             link=link,
             is_top=is_top,
             is_dhcp=is_top and site.admin.method == "dhcp",

@@ -74,7 +74,7 @@ def test_partitions_are_wiped_before_their_disk() -> None:
 
 def test_filesystems_carry_the_ids_that_fstab_names(tmp_path: Path) -> None:
     root, esp = make_disk(tmp_path / "root", 256 << 20), make_disk(tmp_path / "esp", 64 << 20)
-    run_programs(layout.make_format_commands(str(root), (str(esp),), ONE))
+    run_programs((*layout.make_esp_commands((str(esp),), ONE), layout.make_root_command(str(root), ONE)))
     found = {
         subprocess.run(
             ["blkid", "-p", "-o", "value", "-s", "UUID", path], capture_output=True, text=True, check=True
@@ -86,8 +86,8 @@ def test_filesystems_carry_the_ids_that_fstab_names(tmp_path: Path) -> None:
 
 
 def test_an_esp_is_not_labelled_as_a_volume_with_a_site_file() -> None:
-    commands = layout.make_format_commands("/dev/vda3", ("/dev/vda2", "/dev/vdb2"), TWO)
-    assert [command[command.index("-n") + 1] for command in commands if command[0] == "mkfs.vfat"] == ["RACKESP", "RACKESP"]
+    commands = layout.make_esp_commands(("/dev/vda2", "/dev/vdb2"), TWO)
+    assert [command[command.index("-n") + 1] for command in commands] == ["RACKESP", "RACKESP"]
 
 
 def test_nothing_foreign_is_assembled() -> None:

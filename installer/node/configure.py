@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from installer.model.orders import NodeFile
 from installer.node.bootloader import find_kernel, render_default_grub, render_grub_cfg
-from installer.node.hostkeys import make_host_keys
-from installer.node.job import Job
+from installer.node.hostkeys import keep_host_keys, make_host_keys
+from installer.node.job import AsNode, Job
 from installer.node.layout import render_fat_uuid, render_fstab, render_mdadm_conf
 from installer.node.place import render_installed
 from installer.node.programs import run_program
@@ -33,7 +33,6 @@ def make_system_files(job: Job, kernel: str) -> tuple[NodeFile, ...]:
         NodeFile("/etc/lvm/lvmlocal.conf", "activation {\n\tauto_activation_volume_list = []\n}\n"),
         NodeFile("/etc/default/grub", render_default_grub(ids, spec.consoles, job.firmware)),
         NodeFile("/boot/grub/grub.cfg", render_grub_cfg(ids, spec.consoles, kernel), 0o600),
-        NodeFile("/etc/rackstrap/node.json", render_installed(job.installed), 0o600),
     )
 
 
@@ -42,13 +41,24 @@ def run_configure(job: Job) -> tuple[str, ...]:
     target, spec = job.target, job.spec
     for file in (*make_system_files(job, find_kernel(target)), *spec.files):
         write_file(target, file.path, file.text, file.mode)
-    write_file(target, "/etc/rackstrap/agent.key", job.identity.key.read_text(encoding="ascii"), 0o600)
-    write_file(target, "/etc/rackstrap/agent.crt", job.identity.cert.read_text(encoding="ascii"), 0o600)
     run_users(target, spec.users, job.secrets.get("password_hash", ""))
     own_home_files(target, spec.files, parse_owners((target / "etc/passwd").read_text(encoding="utf-8")))
     (target / "var/log/journal").mkdir(parents=True, exist_ok=True)
-    run_program(("systemctl", f"--root={target}", "enable", "--quiet", *spec.enable, OWN_UNIT))
-    return make_host_keys(target, spec.node)
+    run_units(target, spec.enable, job.as_node)
+    return keep_host_keys(target, job.host_keys) or make_host_keys(target, spec.node)
+
+
+def run_units(target: Path, enable: Sequence[str], as_node: AsNode | None) -> None:
+    """Enable what starts with the installed system; its agent only where it is a node, which then gets its identity."""
+    systemctl = ("systemctl", f"--root={target}", "--quiet")
+    if as_node is None:
+        run_program((*systemctl, "enable", *enable))
+        run_program((*systemctl, "disable", OWN_UNIT))
+        return
+    write_file(target, "/etc/rackstrap/node.json", render_installed(as_node.installed), 0o600)
+    write_file(target, "/etc/rackstrap/agent.key", as_node.identity.key.read_text(encoding="ascii"), 0o600)
+    write_file(target, "/etc/rackstrap/agent.crt", as_node.identity.cert.read_text(encoding="ascii"), 0o600)
+    run_program((*systemctl, "enable", *enable, OWN_UNIT))
 
 
 def run_users(target: Path, users: Sequence[str], password_hash: str) -> None:

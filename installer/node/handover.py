@@ -17,7 +17,8 @@ from installer.node.programs import run_program
 NEXT_ROOT: Final = Path("/run/nextroot")
 # What the initramfs laid into /run for the live system only: /run outlives a soft-reboot.
 LIVE_ONLY: Final = ("/run/udev/rules.d", "/run/systemd/network")
-LIVE_MOUNTS: Final = ("/run/rackstrap/layer", "/run/rackstrap/root", "/run/rackstrap/writes", "/run/rackstrap/image")
+# The squashfs files' mounts before what they lie on: the image in memory, or the medium.
+LIVE_MOUNTS: Final = tuple(f"/run/rackstrap/{name}" for name in ("layer", "admin", "root", "writes", "image", "medium"))
 
 
 def make_kexec_command(target: Path, kernel: str, ids: VolumeIds, consoles: Sequence[str]) -> tuple[str, ...]:

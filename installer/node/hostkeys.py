@@ -22,6 +22,15 @@ def make_host_keys(target: Path, node: str) -> tuple[str, ...]:
     return load_host_keys(folder)
 
 
+def keep_host_keys(target: Path, source: Path | None) -> tuple[str, ...]:
+    """Take over the SSH host keys that are in `source`, with their modes; their public lines, none where there are none."""
+    keys = sorted(source.glob("ssh_host_*_key")) if source is not None else []
+    for key in keys:
+        for path in (key, key.with_name(f"{key.name}.pub")):
+            run_program(("install", "-m", "600" if path == key else "644", str(path), str(target / "etc/ssh" / path.name)))
+    return load_host_keys(target / "etc/ssh") if keys else ()
+
+
 def load_host_keys(folder: Path) -> tuple[str, ...]:
     """`type base64` of every public host key."""
     return tuple(" ".join(path.read_text(encoding="ascii").split()[:2]) for path in sorted(folder.glob("ssh_host_*_key.pub")))

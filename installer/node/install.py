@@ -18,14 +18,15 @@ from installer.node.bootloader import run_bootloader
 from installer.node.configure import run_configure
 from installer.node.handover import NEXT_ROOT, prepare_handover
 from installer.node.identity import Identity
-from installer.node.job import TARGET, Job
+from installer.node.job import TARGET, AsNode, Job
 from installer.node.layout import (
     ARRAY,
     ESP,
     ROOT,
     make_array_command,
-    make_format_commands,
+    make_esp_commands,
     make_partition_command,
+    make_root_command,
     make_volume_ids,
     make_wipe_commands,
 )
@@ -81,17 +82,11 @@ def run_stages(
     order: Order, spec: InstallSpec, machine: Callable[[], Machine], identity: Identity, place: Place, *, phases: Phases
 ) -> tuple[str, ...]:
     """Every stage; the new system's SSH host keys. Raises RackstrapError, OSError."""
-    names = ", ".join(disk.id for disk in spec.disks)
-    with phases.stage("partition", f"check {names}"):
-        leave_earlier_try()
-        facts = machine()
-        targets = find_targets(spec, facts, resumes=order.resumes)
-        for target in targets:
-            run_partition(target, spec)
-        check_partitions(targets)
-    job = make_job(spec, facts, identity, place, order.secrets)
-    with phases.stage("format", f"make filesystems on {names}"):
-        run_format(job, targets)
+    facts, targets = run_disks(spec, machine, phases, resumes=order.resumes)
+    job = make_job(spec, facts, order.secrets, make_node(spec, identity, place))
+    with phases.stage("format", f"make filesystems on {render_names(spec)}"):
+        run_format_esps(job, targets)
+        run_format_root(job, targets)
     with phases.stage("unpack", "unpack the image"):
         run_unpack(job.target, lambda percent: phases.report("unpack", percent, "unpack the image"))
     with phases.stage("configure", "write the configuration"):
@@ -104,12 +99,34 @@ def run_stages(
     return keys
 
 
-def make_job(spec: InstallSpec, facts: Machine, identity: Identity, place: Place, secrets: Mapping[str, str]) -> Job:
-    """The job with fresh volume ids."""
-    ids = make_volume_ids(os.urandom(64), len(spec.disks))
+def render_names(spec: InstallSpec) -> str:
+    return ", ".join(disk.id for disk in spec.disks)
+
+
+def run_disks(
+    spec: InstallSpec, machine: Callable[[], Machine], phases: Phases, *, resumes: bool
+) -> tuple[Machine, tuple[Target, ...]]:
+    """Check every chosen disk against facts read now, then partition them. Raises RefusedDiskError before anything is written."""
+    with phases.stage("partition", f"check {render_names(spec)}"):
+        leave_earlier_try()
+        facts = machine()
+        targets = find_targets(spec, facts, resumes=resumes)
+        for target in targets:
+            run_partition(target, spec)
+        check_partitions(targets)
+    return facts, targets
+
+
+def make_node(spec: InstallSpec, identity: Identity, place: Place) -> AsNode:
+    """What the installed node remembers of its admin node and of this boot."""
     disks = tuple(disk.id for disk in spec.disks)
-    installed = Installed(spec.node, spec.epoch, place.admin, place.pin, load_boot_id(), disks)
-    return Job(spec, ids, facts.firmware.mode, installed, identity, secrets)
+    return AsNode(Installed(spec.node, spec.epoch, place.admin, place.pin, load_boot_id(), disks), identity)
+
+
+def make_job(spec: InstallSpec, facts: Machine, secrets: Mapping[str, str], as_node: AsNode | None, **more: Path) -> Job:
+    """The job with fresh volume ids. `more`: `target` and `host_keys`, where they are not the usual ones."""
+    ids = make_volume_ids(os.urandom(64), len(spec.disks))
+    return Job(spec, ids, facts.firmware.mode, as_node, secrets, **more)
 
 
 def leave_earlier_try() -> None:
@@ -149,8 +166,13 @@ def find_partitions(targets: tuple[Target, ...], number: int) -> tuple[str, ...]
     return tuple(target.partitions()[number - 1] for target in targets)
 
 
-def run_format(job: Job, targets: tuple[Target, ...]) -> None:
-    """Make the array where there are two disks, the filesystems, and mount the new root. Raises RackstrapError."""
+def run_format_esps(job: Job, targets: tuple[Target, ...]) -> None:
+    """Make the filesystem of each ESP. Raises RackstrapError."""
+    run_programs(make_esp_commands(find_partitions(targets, ESP), job.ids), timeout_s=600)
+
+
+def run_format_root(job: Job, targets: tuple[Target, ...]) -> None:
+    """Make the array where there are two disks and the root's filesystem, and mount it. Raises RackstrapError."""
     roots = find_partitions(targets, ROOT)
     root = roots[0]
     if job.ids.array:
@@ -158,6 +180,6 @@ def run_format(job: Job, targets: tuple[Target, ...]) -> None:
         run_program(("udevadm", "settle", "--timeout=60"))
         run_programs(make_unlock_commands((ARRAY,)))
         root = ARRAY
-    run_programs(make_format_commands(root, find_partitions(targets, ESP), job.ids), timeout_s=600)
+    run_program(make_root_command(root, job.ids), timeout_s=600)
     job.target.mkdir(parents=True, exist_ok=True)
     run_program(("mount", "-t", "ext4", "-o", "noatime", root, str(job.target)))

@@ -17,13 +17,25 @@ TARGET: Final = Path("/run/rackstrap/target")
 
 
 @dataclass(frozen=True, slots=True)
+class AsNode:
+    """What makes an installed system a node that answers to an admin node; the admin node itself has none of it."""
+
+    installed: Installed
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """What is installed, as whom, and where the new root is mounted."""
+    """What is installed, as whom, and where the new root is mounted.
+
+    `host_keys`: a folder whose SSH host keys are kept, so that whoever is logged in to the live system meets the same
+    machine again; None: fresh ones are made.
+    """
 
     spec: InstallSpec
     ids: VolumeIds
     firmware: FirmwareMode
-    installed: Installed
-    identity: Identity
+    as_node: AsNode | None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     target: Path = TARGET
+    host_keys: Path | None = None

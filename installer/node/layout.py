@@ -95,13 +95,16 @@ def make_array_command(partitions: tuple[str, ...], ids: VolumeIds) -> Command:
     )
 
 
-def make_format_commands(root: str, esps: tuple[str, ...], ids: VolumeIds) -> tuple[Command, ...]:
-    """Filesystems. The inode tables are zeroed later by the running kernel: that is most of mkfs's time."""
-    ext4 = ("mkfs.ext4", "-q", "-F", "-U", ids.root, "-L", "rackstrap-root", "-E", "lazy_itable_init=1,lazy_journal_init=1", root)
-    fats = tuple(
-        ("mkfs.vfat", "-F", "32", "-n", ESP_LABEL, "-i", volume, esp) for esp, volume in zip(esps, ids.esps, strict=True)
-    )
-    return (ext4, *fats)
+def make_esp_commands(esps: tuple[str, ...], ids: VolumeIds) -> tuple[Command, ...]:
+    """The filesystem of each ESP."""
+    pairs = zip(esps, ids.esps, strict=True)
+    return tuple(("mkfs.vfat", "-F", "32", "-n", ESP_LABEL, "-i", volume, esp) for esp, volume in pairs)
+
+
+def make_root_command(root: str, ids: VolumeIds) -> Command:
+    """The root's filesystem. The inode tables are zeroed later by the running kernel: that is most of mkfs's time."""
+    quick = "lazy_itable_init=1,lazy_journal_init=1"
+    return ("mkfs.ext4", "-q", "-F", "-U", ids.root, "-L", "rackstrap-root", "-E", quick, root)
 
 
 def render_fstab(ids: VolumeIds) -> str:

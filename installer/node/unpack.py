@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
 from installer.model.problems import RackstrapError
 
 IMAGE: Final = Path("/run/rackstrap/image")
-LAYERS: Final = ("root.squashfs", "rackstrap.squashfs")
+LAYERS: Final = ("root.squashfs", "rackstrap.squashfs")  # of a node, the big one first
 PERCENT: Final = re.compile(r"(\d{1,3})%?\s*$")
 Progress = Callable[[int], None]
 
@@ -27,13 +27,16 @@ def parse_percent(line: str) -> int | None:
     return min(100, int(found[1])) if found else None
 
 
-def run_unpack(target: Path, progress: Progress, folder: Path = IMAGE) -> None:
-    """Unpack both layers, the big one first; `progress` gets per cent of it. Raises RackstrapError."""
-    for layer in LAYERS:
+def run_unpack(target: Path, progress: Progress, folder: Path = IMAGE, layers: Sequence[str] = LAYERS) -> None:
+    """Unpack these layers of the image in `folder`, a later one over an earlier one. Raises RackstrapError.
+
+    `progress` gets per cent of the first, which is by far the largest.
+    """
+    for layer in layers:
         image = folder / layer
         if not image.is_file():
             raise RackstrapError(f"{image} is missing: this system did not start from the admin node's image")
-        run_unsquashfs(make_unpack_command(image, target), progress if layer == LAYERS[0] else lambda _: None)
+        run_unsquashfs(make_unpack_command(image, target), progress if layer == layers[0] else lambda _: None)
     progress(100)
 
 

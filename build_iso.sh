@@ -114,7 +114,7 @@ base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" "${RAC
 base=$(stage base "$base_key" iso/stages/base.sh "$cache/debs")
 admin_key=$(key "$base_key" -- iso/{packages-admin,admin-masked}.list iso/python.{conf,lock} iso/stages/{admin,wheels}.sh)
 admin=$(stage admin "$admin_key" iso/stages/admin.sh "$base/tree" "$cache/debs" "$cache/wheels")
-initrd_key=$(key "$base_key" -- iso/initramfs iso/live iso/live-{masked,rules}.list iso/stages/initrd.sh)
+initrd_key=$(key "$base_key" -- iso/initramfs iso/live iso/medium iso/{live-masked,live-rules,medium-kept}.list iso/stages/initrd.sh)
 initrd=$(stage initrd "$initrd_key" iso/stages/initrd.sh "$base/tree")
 mapfile -d '' code < <(git ls-files -z installer screens)
 layer_key=$(key "$initrd_key" -- "${code[@]}" iso/overlay iso/stages/layer.sh)

@@ -33,9 +33,11 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("installer.serve.verbs", "run DHCP, TFTP, DNS and HTTP for the nodes"),
     "tui": ("screens.verbs", "lead through everything in a terminal, then watch the rack"),
     "agent": ("installer.node.verbs", "run on a node: report, take orders, install"),
+    "headless": ("installer.live.verbs", "find the site file and carry it out with nobody watching"),
     "iso": ("installer.medium.verbs", "put a site file into a built admin ISO, or say what is inside one"),
     "backup": ("installer.keep.verbs", "write the whole state into one encrypted file"),
     "restore": ("installer.keep.verbs", "take the whole state from a backup, on this or another admin node"),
+    "support": ("installer.keep.verbs", "write a bundle of logs, facts and versions for whoever helps, without secrets"),
     "lab": ("installer.lab.verbs", "a virtual rack to try Rackstrap on"),
 }
 

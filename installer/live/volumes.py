@@ -186,9 +186,7 @@ def _run(*argv: str) -> bytes:
         raise RackstrapError(f"{name} did not answer: {error}", "pull the volume out and try another") from error
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise RackstrapError(
-            f"{name}: {words[-1] if words else f'ended with {done.returncode}'}", "is the volume still there?"
-        )
+        raise RackstrapError(f"{name}: {words[-1] if words else f'ended with {done.returncode}'}", "is the volume still there?")
     return bytes(done.stdout)
 
 

@@ -1,0 +1,198 @@
+"""A start that nobody watches: find the site file, check it, set the network, have the work done; say everything, give up never.
+
+Each round ends in a sentence and a wait. A file that is corrected begins the next round at once; nothing is touched before the
+file has no errors. `once` runs one round, for its exit code.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from installer.live.acts import STOPS, Acts
+from installer.live.asking import ask_sections, is_answered, take_back
+from installer.live.given import Found, save_note, take
+from installer.live.resuming import find_begun, keep_beside
+from installer.live.sources import Absent, Look, Sighted, Wrong, choose
+from installer.live.telling import Telling
+from installer.model.problems import RackstrapError
+from installer.model.site import Site
+from installer.site.verbs import render_problem
+
+FIND_WAITS_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # then 30 s again and again
+AGAIN_S: Final = 30.0  # until a server is asked again whether its file has changed
+AGAIN_HERE_S: Final = 5.0  # the same for a volume or a path
+ANSWER_EVERY_S: Final = 1.0
+SETTLE_ROUNDS: Final = 3  # a USB volume turns up within some seconds; DHCP is asked after that
+DONE: Final = 0
+WRONG: Final = 1
+UNREADABLE: Final = 2
+AT_GATE: Final = 3
+PIN: Final = "Pin it: rackstrap.site_sha256= or rackstrap.site_cert=; or bring it on a volume labelled RACKSTRAP."
+STAYS: Final = "SSH stays open; a corrected site file is taken up by itself."
+NEEDS: Final = "Bring a FAT volume labelled RACKSTRAP with site.yaml on it, or press Enter and decide here."
+ENDS: Final = {
+    DONE: "Done.",
+    WRONG: "Stopped: see what is wrong above.",
+    UNREADABLE: "Stopped: see what is missing above.",
+    AT_GATE: "Stopped at a gate: it waits for a person's consent, nothing was erased without it.",
+    4: "Some machines failed; the others are done.",
+}
+
+
+@dataclass(slots=True)
+class Headless:
+    """`look`: the places in their order; its argument: whether removable volumes have had their time to turn up."""
+
+    state: Path
+    look: Callable[[bool], Iterable[Look]]
+    acts: Acts
+    telling: Telling
+    once: bool = False
+    stopped: threading.Event = field(default_factory=threading.Event)
+    waits_s: tuple[float, ...] = FIND_WAITS_S
+    again_s: float | None = None
+    _said: set[str] = field(default_factory=set)
+    _is_settled: bool = False
+    _has_worked: bool = False  # the work itself has run: it is not run again for the same file
+
+    def run(self) -> int:
+        """Rounds until one has done the work. Returns the exit code."""
+        while True:
+            sighted = self._find()
+            if sighted is None:
+                return UNREADABLE
+            try:
+                code = self._carry_out(sighted)
+            except RackstrapError as error:
+                self._head(error.message, error.hint)
+                code = error.exit_code
+            if code == DONE or self.once:
+                return code
+            if not self._wait_for_change(sighted):
+                return code
+
+    # What is said once is not said again at every look, only after something has changed.
+
+    def _head(self, text: str, *more: str) -> None:
+        if (key := "\n".join((text, *more))) not in self._said:
+            self._said.add(key)
+            self.telling.head(text)
+            self.telling.tell(*more)
+
+    def _tell(self, *texts: str) -> None:
+        if (key := "\n".join(texts)) not in self._said:
+            self._said.add(key)
+            self.telling.tell(*texts)
+
+    def _find(self) -> Sighted | None:
+        """The site file; None when told to stop, or where once is enough. What is tried is said."""
+        for number, wait_s in enumerate(itertools.chain(self.waits_s, itertools.repeat(self.waits_s[-1]))):
+            self._is_settled = self._is_settled or self.once or number >= SETTLE_ROUNDS
+            sighted, passed = choose(self.look(self._is_settled))
+            if sighted is not None:
+                self._tell(f"Site file: {sighted.says}")
+                return sighted
+            self._tell_passed(passed, wait_s)
+            if self.once or self.stopped.wait(wait_s):
+                return None
+        return None
+
+    def _tell_passed(self, passed: tuple[Absent | Wrong, ...], wait_s: float) -> None:
+        wrong = [one for one in passed if isinstance(one, Wrong)]
+        if wrong:
+            self._head(f"No site file. {wrong[0].says}", wrong[0].hint)
+            self._tell(f"Looking again {'in' if wait_s < self.waits_s[-1] else 'every'} {wait_s:g} s.")
+        else:
+            self._head(f"No site file yet: {'; '.join(one.says for one in passed)}.", NEEDS)
+
+    def _carry_out(self, sighted: Sighted) -> int:
+        """One round with this file. Raises RackstrapError."""
+        begun = find_begun(self.state, sighted)
+        if begun is not None and not begun.is_other:
+            self._tell(f"The installation of {begun.name} that was begun goes on.")
+            return self._work(keep_beside(self.state, begun))
+        found = take(sighted, self.state)
+        self._tell(*(render_problem(problem) for problem in found.problems))
+        if found.site is None:
+            count = sum(problem.severity == "error" for problem in found.problems)
+            what = "an error" if count == 1 else f"{count} errors"
+            self._head(
+                f"The site file has {what}; nothing was touched.", "Correct it where it is; it is looked at again by itself."
+            )
+            return WRONG
+        if found.withheld:
+            self._tell(f"{found.withheld}.", PIN)
+        save_note(self.state, found)
+        if found.site.interactive:
+            return self._leave_to_person(found, found.site, sighted)
+        self._prepare(found.site)
+        return self._work(found.path)
+
+    def _prepare(self, site: Site) -> None:
+        """Look at the segment, then set the network. Raises RackstrapError; the network is then as it was."""
+        self._head(f"Setting the network of {site.admin.hostname}.")
+        checks = self.acts.check(site)
+        stops = [check for check in checks if check.state == "FAIL" and check.name in STOPS]
+        for check in stops[1:] if stops else checks:
+            self._tell(f"{check.name}: {check.found}; {check.remedy}")
+        if stops:
+            raise RackstrapError(f"Stopped before anything was changed: {stops[0].found}", stops[0].remedy, exit_code=WRONG)
+        self._tell(self.acts.set_network(site))
+
+    def _work(self, path: Path) -> int:
+        self.telling.head("The work has begun.")
+        self._has_worked = True
+        code = self.acts.run(path, self.telling.tell)
+        self.telling.head(ENDS.get(code, f"It ended with {code}."))
+        if code != DONE:
+            self.telling.tell(STAYS)
+        return code
+
+    def _leave_to_person(self, found: Found, site: Site, sighted: Sighted) -> int:
+        """Hand the sections to the TUI, and wait until it has begun the work, or the file was changed."""
+        ask_sections(self.state, site, found.path)
+        self._head(f"The site file leaves to you: {', '.join(site.interactive)}. Press Enter.")
+        look_at = time.monotonic() + self._find_again_s(sighted)
+        while not self.once and not self.stopped.wait(min(ANSWER_EVERY_S, self._find_again_s(sighted))):
+            if is_answered(self.state):
+                take_back(self.state)
+                self.telling.head("Answered: the session carries it on from here.")
+                return DONE
+            if time.monotonic() > look_at:
+                if self._is_changed(sighted):
+                    take_back(self.state)
+                    break
+                look_at = time.monotonic() + self._find_again_s(sighted)
+        return AT_GATE
+
+    def _wait_for_change(self, sighted: Sighted) -> bool:
+        """Until the next round is worth its while; False when told to stop.
+
+        What failed before the work is tried again by itself: a cable may have been plugged in. The work is not: it has tried.
+        """
+        while not self.stopped.wait(self._find_again_s(sighted)):
+            if self._is_changed(sighted):
+                self._said.clear()
+                self._has_worked = False
+                self._tell("The site file has changed.")
+                return True
+            if not self._has_worked:
+                return True
+        return False
+
+    def _is_changed(self, sighted: Sighted) -> bool:
+        """Whether another file is found now; that none is found is no change: the volume may have been pulled out."""
+        now, _ = choose(self.look(True))
+        return now is not None and now != sighted
+
+    def _find_again_s(self, sighted: Sighted) -> float:
+        if self.again_s is not None:
+            return self.again_s
+        is_far = sighted.source == "dhcp" or "://" in sighted.says
+        return AGAIN_S if is_far else AGAIN_HERE_S

@@ -1,0 +1,58 @@
+"""A site file's URL that a DHCP server gives: option 224, of those that RFC 3942 leaves to each site's own use.
+
+For the live system's .network files (systemd.network(5)), in those with DHCP:
+
+    [DHCPv4]
+    RequestOptions=224
+
+systemd-networkd 257 keeps private options of a lease in /run/systemd/netif/leases/INDEX as `OPTION_224=` and the bytes in hex
+(dhcp_lease_save in sd-dhcp-lease.c). A server gives it like dnsmasq with `dhcp-option=224,"http://192.168.1.5/site.yaml"`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from installer.live.identity import Identity
+from installer.live.word import parse_word
+from installer.model.problems import RackstrapError
+
+OPTION: Final = 224
+LEASES: Final = Path("/run/systemd/netif/leases")
+MOST_BYTES: Final = 64 * 1024
+
+
+def find_urls(leases: Path, identity: Identity) -> tuple[str, ...]:
+    """The URLs that DHCP servers give, each once. Raises RackstrapError for one that is none."""
+    found: list[str] = []
+    for path in sorted(leases.iterdir()) if leases.is_dir() else ():
+        text = parse_lease(_read(path))
+        if text:
+            url = parse_word(text, identity)
+            if not url.startswith(("http://", "https://")):
+                raise RackstrapError(f"DHCP option {OPTION} is no URL", "have the DHCP server give http://… or https://…")
+            found.append(url)
+    return tuple(dict.fromkeys(found))
+
+
+def parse_lease(text: str) -> str:
+    """The option's value in the text of a lease; "" where there is none. Raises RackstrapError for one that is no text."""
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name.strip() == f"OPTION_{OPTION}":
+            try:
+                return bytes.fromhex(value.strip()).rstrip(b"\0").decode("ascii")
+            except ValueError:
+                raise RackstrapError(
+                    f"DHCP option {OPTION} is no text", "have the DHCP server give the site file's URL there"
+                ) from None
+    return ""
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES).decode("ascii", errors="replace")
+    except OSError:
+        return ""

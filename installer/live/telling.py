@@ -1,0 +1,117 @@
+"""What a start that nobody watches says: plain lines on every console, in /run/rackstrap/notice, and on standard output.
+
+A console on which somebody has joined the session is left alone: lines would tear its screen; the session shows the same facts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TextIO
+
+WIDTH: Final = 76
+KEPT: Final = 12  # lines of the notice below its headline: a banner and they fit on 24 lines
+ACTIVE: Final = Path("/sys/class/tty/console/active")
+NOTICE: Final = Path("/run/rackstrap/notice")
+DEVICES: Final = Path("/dev")
+SESSIONS: Final = "tui-*"
+TMUX_WITHIN_S: Final = 2.0
+
+
+class Telling:
+    """Where it all goes. Nothing that a console or a full disk does stops the teller."""
+
+    def __init__(self, consoles: Callable[[], Sequence[Path]], notice: Path | None, out: TextIO | None = None) -> None:
+        """`notice`: None where no console shows one, as outside of the live system."""
+        self._consoles: Final = consoles
+        self._notice: Final = notice
+        self._out: Final = out or sys.stdout
+        self._kept: Final[deque[str]] = deque(maxlen=KEPT)
+        self._headline = ""
+        self._last = ""
+
+    def head(self, text: str) -> None:
+        """What is going on now, in a sentence; it stays on top of the notice."""
+        self._headline = text
+        self.tell(text)
+
+    def tell(self, *texts: str) -> None:
+        """Lines, of which one that was the last already is not said again."""
+        lines = [line for text in texts for line in make_lines(text)]
+        said = "\n".join(lines)
+        if not lines or said == self._last:
+            return
+        self._last = said
+        with contextlib.suppress(OSError, ValueError):
+            print(said, file=self._out, flush=True)
+        self._kept.extend(lines)
+        self._write_notice()
+        content = "".join(f"{line}\r\n" for line in lines).encode()
+        for console in self._consoles():
+            write_console(console, content)
+
+    def _write_notice(self) -> None:
+        if self._notice is None:
+            return
+        head = make_lines(self._headline)
+        text = "".join(f"{line}\n" for line in (*head, *self._kept))
+        fresh = self._notice.with_name(f".{self._notice.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self._notice.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            fresh.write_text(text, encoding="utf-8")
+            fresh.chmod(0o644)
+            fresh.replace(self._notice)
+
+
+def make_lines(text: str) -> list[str]:
+    """The text without control characters, in lines of a console's width."""
+    clean = ("".join(c if c.isprintable() else " " for c in line) for line in text.splitlines())
+    return [part for line in clean for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")]
+
+
+def write_console(console: Path, content: bytes) -> None:
+    """Write what the console takes at once: a serial line whose other end holds it up must not hold us up."""
+    with contextlib.suppress(OSError):
+        handle = os.open(console, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(handle, content)
+        finally:
+            os.close(handle)
+
+
+def find_free_consoles() -> tuple[Path, ...]:
+    """The consoles that the kernel writes to, without those on which a session is shown."""
+    taken = find_session_ttys(NOTICE.parent)
+    return tuple(path for path in find_consoles() if str(path) not in taken)
+
+
+def find_consoles(active: Path = ACTIVE, devices: Path = DEVICES) -> tuple[Path, ...]:
+    """By the kernel's list (Documentation/admin-guide/serial-console.rst); for tty0 the virtual console that is shown."""
+    try:
+        names = active.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return ()
+    shown = []
+    for name in names:
+        if name == "tty0":
+            with contextlib.suppress(OSError, ValueError):
+                name = (active.parent.parent / "tty0/active").read_text(encoding="ascii").strip()  # noqa: PLW2901
+        shown.append(devices / name)
+    return tuple(dict.fromkeys(shown))
+
+
+def find_session_ttys(folder: Path) -> frozenset[str]:
+    """The terminals that are joined to a session of ours now."""
+    found: set[str] = set()
+    for socket in folder.glob(SESSIONS):
+        words = ["tmux", "-S", str(socket), "list-clients", "-F", "#{client_tty}"]
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=TMUX_WITHIN_S)
+            found.update(done.stdout.split())
+    return frozenset(found)

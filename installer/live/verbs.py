@@ -1,0 +1,64 @@
+"""`rackstrap headless`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from installer.serve.verbs import find_image_dir, find_state_dir
+
+if TYPE_CHECKING:
+    from installer.live.boot import Boot
+    from installer.live.telling import Telling
+
+
+def add_headless(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--once", action="store_true", help="one round, then end with its exit code")
+    parser.add_argument("--site", metavar="PLACE", help="a path or a URL, in place of the kernel line's rackstrap.site")
+    parser.add_argument("--state", type=Path, metavar="DIR", default=find_state_dir(), help="where everything is kept")
+    parser.add_argument("--image", type=Path, metavar="DIR", default=find_image_dir(), help="the built image")
+
+
+def run_headless(args: argparse.Namespace) -> int:
+    """Find the site file and carry it out; on the installed system and elsewhere only what `--site` names is looked at."""
+    from dataclasses import replace
+
+    from installer.live.acts import LiveActs, make_words
+    from installer.live.boot import find_boot
+    from installer.live.headless import Headless
+    from installer.live.identity import find_identity
+    from installer.live.sources import Places
+
+    boot = find_boot()
+    if args.site:
+        boot = replace(boot, words={**boot.words, "site": args.site})
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    state = args.state.absolute()
+    more = ("--state", str(state), "--image", str(args.image.absolute()))
+    acts = LiveActs(state, make_words(find_work(boot)), more, stopped)
+    runner = Headless(
+        state,
+        lambda is_settled: Places(boot, find_identity()).look(is_settled=is_settled),
+        acts,
+        make_telling(boot),
+        once=args.once,
+        stopped=stopped,
+    )
+    return runner.run()
+
+
+def make_telling(boot: Boot) -> Telling:
+    """On the live system everywhere; elsewhere on standard output alone, for the consoles belong to somebody else."""
+    from installer.live.telling import NOTICE, Telling, find_free_consoles
+
+    return Telling(find_free_consoles, NOTICE) if boot.source == "medium" else Telling(tuple, None)
+
+
+def find_work(boot: Boot) -> str:
+    """The verb that carries the site out: from memory where the ISO was started to touch no disk, else onto the disk."""
+    return "apply" if boot.mode == "live" or boot.source != "medium" else "install"

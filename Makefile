@@ -8,7 +8,7 @@ export RACKSTRAP_IMAGE := $(CURDIR)/$(IMAGE)
 # Quick to build rather than small: what is built here is booted on this machine.
 export RACKSTRAP_SQUASHFS_LEVEL ?= 3
 
-.PHONY: help setup tui image iso demo demo-down test quick rack prove bench recordings pictures clean
+.PHONY: help setup tui image iso demo demo-down test quick rack prove bench reproducible recordings pictures clean
 help:
 	@echo "make setup       the rackstrap command in .venv/bin, and all that the rest needs"
 	@echo "make tui         the terminal UI on a simulated rack, in a minute; needs no root, touches nothing"
@@ -19,6 +19,7 @@ help:
 	@echo "make quick       lint, types and unit tests only; make rack: real boots only"
 	@echo "make prove       the whole matrix of real boots, resumable"
 	@echo "make bench NAME=install|discover|plan|engine|image|demo|tui"
+	@echo "make reproducible  build the ISO twice, in different surroundings, and compare the two"
 	@echo "make recordings  record the machines in tests/machines anew"
 	@echo "make pictures    draw the README's pictures of the terminal UI anew, in docs/screens"
 	@echo "make clean       remove all that was built"
@@ -68,6 +69,9 @@ prove: image
 # The terminal UI is measured without an image.
 bench: $(if $(filter tui,$(NAME)),setup,image)
 	$(VENV)/bin/python -m tests.bench $(NAME)
+
+reproducible: setup
+	$(VENV)/bin/python -m tests.reproducible
 
 recordings: image
 	$(VENV)/bin/python -m tests.make_recordings

@@ -70,8 +70,7 @@ def _gather_credentials(loaded: LoadedSite, name: str) -> tuple[dict[str, bytes]
 
     place = loaded.document.place(("discovery", "credentials"))
     base = Path(loaded.document.file).absolute().parent
-    inside = _place_in("", name)
-    if inside is None or inside == SITE_NAME:
+    if not is_area_name(name) or name == SITE_NAME:
         return {}, [Problem(place, f"{name!r} cannot go into the ISO with this file", _BELOW)]
     csv = base / name
     try:
@@ -79,12 +78,12 @@ def _gather_credentials(loaded: LoadedSite, name: str) -> tuple[dict[str, bytes]
         credentials, problems = load_credentials(csv)
     except RackstrapError as error:
         return {}, [Problem(place, error.message, "have it there before you put this file into an ISO")]
-    files = {inside: content}
+    files = {name: content}
     for credential in credentials:
         if not credential.secret:
             continue
-        secret = _place_secret(inside, csv.absolute().parent, credential.secret)
-        if secret is None or secret in {SITE_NAME, inside}:
+        secret = _place_secret(name, csv.absolute().parent, credential.secret)
+        if secret is None or secret in {SITE_NAME, name}:
             message = f"the password file of {credential.address} cannot go into the ISO with this file"
             problems.append(Problem(Place((), str(csv), credential.line, 1), message, _BELOW))
         elif not problems:

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 from typing import Final
 
+from installer.live.identity import Identity
+from installer.live.word import parse_word
 from installer.model.problems import RackstrapError
 
 CONFIG_BYTES: Final = 4096
 _MOST_WORDS: Final = 1500  # characters; Linux's command line ends at 2048, and the menu's own words need room
-_URL: Final = re.compile(
-    r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/(?:[A-Za-z0-9._~%+,=@:-]|\$\{(?:uuid|mac|serial)\})*)+"
-)
-_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._+@=,:~-]+)+")
+# Of what `rackstrap headless` reads, the part that neither GRUB nor Linux takes for anything but text.
+_SITE: Final = re.compile(r"(?:https?://[A-Za-z0-9.-]+(?::[0-9]+)?)?/(?:[A-Za-z0-9._~%+,=@:/-]|\$\{(?:uuid|mac|serial)\})+")
+_SOMEONE: Final = Identity("00000000-0000-0000-0000-000000000001", "SERIAL", "52:54:00:00:00:01")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _SPELLED: Final = re.compile(
@@ -40,7 +41,10 @@ class BootConfig:
 
 
 def _is_site(value: str) -> bool:
-    return bool(_PATH.fullmatch(value) or _URL.fullmatch(value))
+    try:
+        return bool(_SITE.fullmatch(value) and parse_word(value, _SOMEONE))
+    except RackstrapError:
+        return False
 
 
 def _is_address(value: str) -> bool:
@@ -63,7 +67,7 @@ def _is_digest(value: str) -> bool:
 
 
 WORDS: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
-    "site": (_is_site, "https://HOST[:PORT]/PATH, http://… or /PATH; ${uuid}, ${mac} and ${serial} may stand in a URL's path"),
+    "site": (_is_site, "https://HOST[:PORT]/PATH, http://… or /PATH; ${uuid}, ${mac} and ${serial} may stand in the path"),
     "site_sha256": (_is_digest, "the site file's SHA-256, 64 hex digits in lower case"),
     "site_cert": (_is_digest, "the SHA-256 of the server's certificate (DER), 64 hex digits in lower case"),
     "ip": (_is_address, "ADDRESS/PREFIX[,GATEWAY[,DNS[,MAC]]]"),

@@ -54,13 +54,14 @@ def make_environment(there: Surroundings) -> dict[str, str]:
     return words
 
 
-def run_build(work: Path, there: Surroundings) -> Path:
-    """Clone, link the downloads into the clone's cache, and build; gives the ISO."""
+def run_build(work: Path, there: Surroundings, commit: str) -> Path:
+    """Clone, copy the downloads into the clone's cache, and build; gives the ISO."""
     clone = work / there.folder
     clone.parent.mkdir(parents=True, exist_ok=True)
     before = os.umask(there.umask)
     try:
         subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(clone)], check=True)
+        subprocess.run(["git", "-C", str(clone), "checkout", "-q", "--detach", commit], check=True)
         cache = clone / "build/cache"
         for name in DOWNLOADS:
             (cache / name).mkdir(parents=True)
@@ -91,7 +92,10 @@ def main() -> int:
         sys.exit("reproducible: this needs root and libfaketime\n  sudo apt-get install libfaketime")
     shutil.rmtree(args.work, ignore_errors=True)
     args.work.mkdir(parents=True)
-    one, two = (run_build(args.work.resolve(), there) for there in TWO)
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    one, two = (run_build(args.work.resolve(), there, commit) for there in TWO)
     differences = find_differences(one, two)
     print("\n".join(differences) or f"the two are equal: sha256 {make_digest(one)}")
     if not (args.keep or differences):

@@ -112,7 +112,7 @@ stage() {
 level=${RACKSTRAP_SQUASHFS_LEVEL:-15}
 base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" "${RACKSTRAP_MIRROR:-}" -- iso/packages iso/base iso/base-masked.list iso/stages/{base,clean,lock,tftp}.sh)
 base=$(stage base "$base_key" iso/stages/base.sh "$cache/debs")
-admin_key=$(key "$base_key" -- iso/{packages-admin,admin-masked}.list iso/python.{conf,lock} iso/stages/{admin,wheels}.sh)
+admin_key=$(key "$base_key" -- iso/{packages-admin,admin-masked}.list iso/python.{conf,lock} iso/python-trim.list iso/stages/{admin,wheels}.sh)
 admin=$(stage admin "$admin_key" iso/stages/admin.sh "$base/tree" "$cache/debs" "$cache/wheels")
 initrd_key=$(key "$base_key" -- iso/initramfs iso/live iso/medium iso/{live-masked,live-rules,medium-kept}.list iso/stages/initrd.sh)
 initrd=$(stage initrd "$initrd_key" iso/stages/initrd.sh "$base/tree")

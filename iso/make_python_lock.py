@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ISO = Path(__file__).resolve().parent
-FROM_DEBIAN = frozenset({"jinja2", "markupsafe", "netifaces", "pyudev"})
+FROM_DEBIAN = frozenset({"jinja2", "markupsafe", "netifaces", "pyudev", "tzdata"})
 
 
 def load_python() -> dict[str, str]:

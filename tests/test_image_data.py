@@ -89,7 +89,7 @@ def test_usage_names_the_one_action() -> None:
 
 
 def test_publish_writes_the_manifest_that_the_model_reads(tmp_path: Path) -> None:
-    stages = {name: tmp_path / name for name in ("base", "initrd", "layer")}
+    stages = {name: tmp_path / name for name in ("base", "initrd", "admin", "layer")}
     texts = {
         "base/vmlinuz": "k",
         "base/root.squashfs": "r",
@@ -98,6 +98,7 @@ def test_publish_writes_the_manifest_that_the_model_reads(tmp_path: Path) -> Non
         "base/root_bytes": "7",
     }
     texts |= {"base/tftp/snponly.efi": "e", "initrd/initrd": "i", "layer/rackstrap.squashfs": "l", "layer/root_bytes": "2"}
+    texts |= {"admin/admin.squashfs": "a", "admin/packages-admin.lock": "w", "admin/root_bytes": "5"}
     for name, text in texts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -106,11 +107,14 @@ def test_publish_writes_the_manifest_that_the_model_reads(tmp_path: Path) -> Non
         subprocess.run(["python3", ISO / "stages/publish.py", *stages.values(), out, "1.0"], check=True)
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["root_bytes"] == 9
+    assert manifest["admin_bytes"] == 5
     assert manifest["kernel"] == "6.12"
     assert manifest["sha256"]["root.squashfs"] == hashlib.sha256(b"r").hexdigest()
     assert manifest["bytes"]["tftp/snponly.efi"] == 1
     assert sorted(manifest["sha256"]) == [
+        "admin.squashfs",
         "initrd",
+        "packages-admin.lock",
         "packages.lock",
         "rackstrap.squashfs",
         "root.squashfs",

@@ -34,16 +34,26 @@ umount "$root/etc/resolv.conf" "$root/var/cache/apt/archives"
 printf '/usr/lib/rackstrap/site-packages\n/usr/lib/rackstrap\n' >"$root/usr/lib/python3/dist-packages/rackstrap.pth"
 chroot "$root" python3 -m compileall -q -j 2 --invalidation-mode unchecked-hash /usr/lib/rackstrap/site-packages
 
-chroot "$root" systemctl --quiet preset-all 2>/dev/null
 grep -v '^#' "$iso/admin-masked.list" | while read -r unit; do ln -sf /dev/null "$root/etc/systemd/system/$unit"; done
-# Ours starts tmux, dnsmasq and nginx itself, on the files that a plan writes.
-rm -f "$root/usr/sbin/policy-rc.d" "$root"/etc/console-setup/cached_* "$root"/etc/*- "$root"/var/lib/dpkg/*-old \
+rm -f "$root/usr/sbin/policy-rc.d" "$root/etc/console-setup/cached_setup_keyboard.sh" "$root"/etc/*- "$root"/var/lib/dpkg/*-old \
     "$root/var/cache/ldconfig/aux-cache" "$root/etc/.pwd.lock"
 find "$root"/{tmp,var/tmp,run,var/lib/apt/lists,var/cache/debconf} -mindepth 1 ! -name partial -delete
 find "$root/var/cache/apt" -type f -delete
 find "$root/var/log" -type f -delete
 umount "$root/dev/shm" "$root/proc" "$root"
 
+# The day on which a user was made would be the build's.
+sed -i "s/^\([^:]*:[^:]*:\)[0-9]*:/\1$((SOURCE_DATE_EPOCH / 86400)):/" "$upper/etc/shadow"
+
+# Nothing starts because a package was installed.
+find "$upper/etc/systemd/system" -path '*.wants/*' -type l -delete
+find "$upper/etc/systemd/system" -name '*.wants' -empty -delete
+# An installation lays the layers over each other on a disk, where nothing can be hidden.
+hidden=$(find "$upper" -type c)
+if [ -n "$hidden" ]; then
+    printf 'The admin layer would take these files away from the image:\n%s\n' "$hidden" >&2
+    exit 1
+fi
 # What an overlay notes for itself differs from build to build.
 python3 - "$upper" <<'PY'
 import os, sys

@@ -35,6 +35,8 @@ rm -rf "$tree/var/log/journal" # the installer makes it, where a journal is to b
 ln -sf ../proc/self/mounts "$tree/etc/mtab"
 umount "$tree/dev/shm"
 echo rackstrap >"$tree/etc/hostname"
+# The day on which a user was made would be the build's.
+sed -i "s/^\([^:]*:[^:]*:\)[0-9]*:/\1$((SOURCE_DATE_EPOCH / 86400)):/" "$tree/etc/shadow"
 find "$tree/var/log" -type f -delete
 find "$tree"/{tmp,var/tmp,run,var/lib/apt/lists,var/cache/debconf} "$tree/var/cache/apt" -mindepth 1 \
     ! -name archives ! -name partial -delete

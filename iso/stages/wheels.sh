@@ -21,5 +21,6 @@ mkdir -p "$wheels"
 rm -rf "${target:?}/bin"
 find "$target" -type d \( -name tests -o -name test -o -name __pycache__ \) -prune -exec rm -rf {} +
 find "$target" \( -path '*.dist-info/*' ! -name METADATA -o -name '*.pyi' -o -name '*.c' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' \) -type f -delete
+grep -v '^#' "$iso/python-trim.list" | while read -r path; do rm -r "${target:?}/$path"; done
 find "$target" -type d -empty -delete
 chmod -R u=rwX,go=rX "$target"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+from installer.live.access import save_access
 from installer.model.problems import RackstrapError
 from installer.model.site import Site
 from installer.preflight.check import Check
@@ -28,6 +29,10 @@ INTERRUPTED: Final = 130
 
 class Acts(Protocol):
     """The seam to the machine. Everything here may raise RackstrapError."""
+
+    def let_in(self, site: Site) -> bool:
+        """Take the site's keys and password for logging in here; False where it has none."""
+        ...
 
     def check(self, site: Site) -> tuple[Check, ...]:
         """The checks of the segment that are no `ok`."""
@@ -50,6 +55,10 @@ class LiveActs:
     words: Sequence[str]
     more: Sequence[str] = ()
     stopped: threading.Event = field(default_factory=threading.Event)
+    is_medium: bool = True  # else logins are not ours to change
+
+    def let_in(self, site: Site) -> bool:
+        return self.is_medium and save_access(site.access)
 
     def check(self, site: Site) -> tuple[Check, ...]:
         from installer.network.here import find_nics_here

@@ -33,6 +33,7 @@ BROKEN: Final[dict[type[Exception], str]] = {
     ssl.SSLError: "the server does not speak TLS as it should",
     socket.gaierror: "the server's name is not found",
     TimeoutError: "the server does not answer",
+    ConnectionResetError: "the server closed the connection",
     ConnectionRefusedError: "the server refuses the connection",
 }
 WRONG_TYPES: Final = frozenset({"text/html", "application/xhtml+xml", "application/gzip", "application/zip"})
@@ -60,14 +61,16 @@ class Caller(HTTPConnection):
         parts = urlsplit(url)
         self.is_tls: Final = parts.scheme == "https"
         self.pin: Final = pin
+        self.wire: socket.socket | None = None  # `sock` is let go of as soon as an answer that ends the connection begins
         super().__init__(parts.hostname or "", parts.port or (443 if self.is_tls else 80), timeout=timeout_s)
 
     def connect(self) -> None:
         super().connect()
+        self.wire = self.sock
         if self.is_tls and self.sock is not None:
             name = self.host.strip("[]")
             plain, context = self.sock, make_context(self.pin)
-            self.sock = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
+            self.sock = self.wire = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
             self.sock.do_handshake()  # by now whoever watches the time can end it
             self._check_pin(self.sock)
 
@@ -148,7 +151,7 @@ def _ask(url: str, headers: Mapping[str, str], pins: Pins, limits: Limits, ends_
 
 
 @contextmanager
-def watch(caller: HTTPConnection, within_s: float) -> Iterator[Callable[[], bool]]:
+def watch(caller: Caller, within_s: float) -> Iterator[Callable[[], bool]]:
     """Cut the connection when its time is over, in whatever it waits: each single wait may be short, and there be many."""
     done, late = threading.Event(), threading.Event()
 
@@ -158,8 +161,8 @@ def watch(caller: HTTPConnection, within_s: float) -> Iterator[Callable[[], bool
         late.set()
         while True:  # it may be on its way to another of the server's addresses
             with contextlib.suppress(OSError):
-                if caller.sock is not None:
-                    socket.socket.shutdown(caller.sock, socket.SHUT_RDWR)
+                if caller.wire is not None:
+                    socket.socket.shutdown(caller.wire, socket.SHUT_RDWR)  # of the socket below TLS: no alert waits for an answer
             if done.wait(0.1):
                 return
 

@@ -26,7 +26,6 @@ from installer.site.save import edit_site, save_text
 FOLDER: Final = "given"
 NOTES: Final = "given.json"
 MOST_FILES: Final = 1000
-PIN_HINT: Final = "pin it with rackstrap.site_sha256= or rackstrap.site_cert=, or bring it on a volume labelled RACKSTRAP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +33,22 @@ class Found:
     """A site file that was found, and what it names. `text` is what is carried out; `digest` of what was found.
 
     `site` is None when one of the problems is an error; then the state is as it was. `beside`: where its relative paths begin.
-    `withheld`: a sentence on consents that the file was not trusted with, "" for none.
+    `doubt`: why neither consents nor logins are taken from it, "" where they are. `withheld`: whether it had a consent, now `no`.
     """
 
     text: str = field(repr=False)
     source: str
-    is_trusted: bool
+    doubt: str
     beside: Path
     says: str
     digest: str
     site: Site | None = field(repr=False)
     problems: tuple[Problem, ...] = ()
-    withheld: str = ""
+    withheld: bool = False
+
+    @property
+    def is_trusted(self) -> bool:
+        return not self.doubt
 
     @property
     def path(self) -> Path:
@@ -80,11 +83,11 @@ def _judge(sighted: Sighted, folder: Path) -> Found:
     problems = tuple(_show(problem, folder, sighted.says) for problem in (*loaded.problems, *strays))
     digest = sha256(sighted.content).hexdigest()
     site = None if strays else loaded.site
-    found = Found(loaded.document.text, sighted.source, not doubt, folder, sighted.says, digest, site, problems)
+    found = Found(loaded.document.text, sighted.source, doubt, folder, sighted.says, digest, site, problems)
     if site is None or not doubt or site.erase == "no":
         return found
     text = withhold(path)
-    return replace(found, text=text, site=load_input(path).site, withheld=f"its erase: is taken as no, because {doubt}")
+    return replace(found, text=text, site=load_input(path).site, withheld=True)
 
 
 def withhold(path: Path) -> str:

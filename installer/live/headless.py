@@ -126,13 +126,19 @@ class Headless:
                 f"The site file has {what}; nothing was touched.", "Correct it where it is; it is looked at again by itself."
             )
             return WRONG
-        if found.withheld:
-            self._tell(f"{found.withheld}.", PIN)
         save_note(self.state, found)
+        self._judge_trust(found, found.site)
         if found.site.interactive:
             return self._leave_to_person(found, found.site, sighted)
         self._prepare(found.site)
         return self._work(found.path)
+
+    def _judge_trust(self, found: Found, site: Site) -> None:
+        if found.doubt:
+            lost = "its erase: counts as no, and its" if found.withheld else "its"
+            self._tell(f"Nobody vouches for this file: {found.doubt}. So {lost} keys and password open no login here.", PIN)
+        elif self.acts.let_in(site):
+            self._tell("SSH now takes the site file's keys and password.")
 
     def _prepare(self, site: Site) -> None:
         """Look at the segment, then set the network. Raises RackstrapError; the network is then as it was."""

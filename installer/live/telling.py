@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 WIDTH: Final = 76
-KEPT: Final = 12  # lines of the notice below its headline: a banner and they fit on 24 lines
+NOTICE_LINES: Final = 11  # as many as fit below a console's banner on 24 lines
 ACTIVE: Final = Path("/sys/class/tty/console/active")
 NOTICE: Final = Path("/run/rackstrap/notice")
 DEVICES: Final = Path("/dev")
@@ -32,7 +32,7 @@ class Telling:
         self._consoles: Final = consoles
         self._notice: Final = notice
         self._out: Final = out or sys.stdout
-        self._kept: Final[deque[str]] = deque(maxlen=KEPT)
+        self._kept: Final[deque[str]] = deque(maxlen=NOTICE_LINES)
         self._headline = ""
         self._last = ""
 
@@ -59,8 +59,10 @@ class Telling:
     def _write_notice(self) -> None:
         if self._notice is None:
             return
-        head = make_lines(self._headline)
-        text = "".join(f"{line}\n" for line in (*head, *self._kept))
+        head, kept = make_lines(self._headline), [*self._kept]
+        if not set(head) <= set(kept):
+            kept = [*head, *kept[-(NOTICE_LINES - len(head)) :]][:NOTICE_LINES]
+        text = "".join(f"{line}\n" for line in kept)
         fresh = self._notice.with_name(f".{self._notice.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self._notice.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def run_headless(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopped.set())
     state = args.state.absolute()
     more = ("--state", str(state), "--image", str(args.image.absolute()))
-    acts = LiveActs(state, make_words(find_work(boot)), more, stopped)
+    acts = LiveActs(state, make_words(find_work(boot)), more, stopped, boot.source == "medium")
     runner = Headless(
         state,
         lambda is_settled: Places(boot, find_identity()).look(is_settled=is_settled),

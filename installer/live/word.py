@@ -33,10 +33,9 @@ def parse_word(text: str, identity: Identity) -> str:
         if "$" in host:
             raise RackstrapError("rackstrap.site has ${…} in the server's name", "${uuid}, ${mac}, ${serial} may stand behind it")
         return check_url(f"{text.partition('://')[0].lower()}://{host}{slash}{fill(rest, identity, is_url=True)}")
-    path = text[len("file:") :] if text.startswith("file:") else text
-    if path.startswith("//"):
-        path = path[1:] if path.startswith("///") else path
-        path = "/" + path.lstrip("/") if text.startswith("file:///") else path
+    path = text.removeprefix("file:")
+    if text.startswith("file:///"):
+        path = text.removeprefix("file://")
     filled = fill(path, identity, is_url=False)
     if not filled.startswith("/") or filled.startswith("//") or not filled.isprintable() or len(filled) > LONGEST:
         raise RackstrapError(

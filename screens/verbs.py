@@ -48,7 +48,6 @@ def add_tui(parser: argparse.ArgumentParser) -> None:
 
 
 def run_tui(args: argparse.Namespace) -> int:
-    gc.disable()  # until the first page stands: what is imported for it stays, and to look through it again and again is slow
     check_words(args)
     if not args.plain:
         check_terminal()
@@ -56,6 +55,7 @@ def run_tui(args: argparse.Namespace) -> int:
         from screens.attach import run_attach
 
         return run_attach(find_session(args), make_words(args))
+    gc.disable()  # until the first page stands: what is imported for it stays, and to look through it again and again is slow
     with Opening(lambda: make_desk(args)) as opening:
         return run_front_ends(opening.make_guide, is_plain=args.plain, is_ascii=args.ascii)
 

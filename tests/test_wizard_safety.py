@@ -105,7 +105,12 @@ def test_old_site_files_of_starts_are_not_heaped_up(tmp_path: Path) -> None:
 def test_enter_pressed_twice_neither_begins_nor_admits() -> None:
     """The cursor of a question begins on what changes nothing: a second Enter may come before a word was read."""
     view = make_view(named=True)
-    asked = [gate._ask_standing(find_losses(view)), gate.admit(view, Selection()), ask_yes("x", (), "y", lambda _: Told(""))]
+    before = gate.Asked((), find_losses(view))
+    asked = [
+        gate._ask_standing(view, "all", before),
+        gate.admit(view, Selection()),
+        ask_yes("x", (), "y", lambda _: Told("")),
+    ]
     for ask in asked:
         assert isinstance(ask, Ask)
         assert ask.asks.start == "no"

@@ -34,6 +34,7 @@ from installer.preflight.check import Check
 from installer.probe.identity import make_machine_id
 from installer.probe.parse import parse_recording
 from installer.wizard.draft import Draft, make_draft
+from installer.wizard.planning import Wanted, plan_own
 from installer.wizard.view import Continuing, Here, View
 from installer.wizard.wishes import Append, Wish
 
@@ -289,7 +290,11 @@ def plan_view(view: View) -> View:
         plan = make_plan(view.draft.site, view.machines, view.ledger, view.roles, PLACE)
     except RackstrapError as error:
         return replace(view, plan=None, plan_problem=error.message, done=frozenset())
-    return replace(view, plan=plan, plan_problem="", done=frozenset(make_graph(plan.steps, view.ledger).done))
+    done = frozenset(make_graph(plan.steps, view.ledger).done)
+    here = view.here.machine if view.here.boot.source == "medium" else None
+    wanted = Wanted((), view.draft.site, view.machines, view.ledger, view.roles, lambda _: PLACE, here=here)
+    own, least_bytes = plan_own(view.draft.site, wanted)
+    return replace(view, plan=plan, plan_problem="", done=done, own=own, own_least_bytes=least_bytes)
 
 
 class ShelfDesk:

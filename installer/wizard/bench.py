@@ -17,6 +17,7 @@ from installer.plan.roles import Role, load_roles
 from installer.preflight.check import Check
 from installer.site.load import load_site
 from installer.site.save import save_text
+from installer.wizard import starting
 from installer.wizard.asked import load_asked
 from installer.wizard.draft import Draft, edit_draft, make_draft
 from installer.wizard.keeping import Keeper
@@ -43,10 +44,19 @@ class Outside:
 class Bench:
     """For one worker thread at a time. The draft is None until `begin` or a kept or given one sets it."""
 
-    def __init__(self, state: Path, launcher: Launcher, find_place: PlaceFinder, roles_dirs: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        launcher: Launcher,
+        find_place: PlaceFinder,
+        roles_dirs: Sequence[Path],
+        installing: Launcher | None = None,
+    ) -> None:
         self.watcher: Final = Watcher(state)
         self.keeper: Final = Keeper(state)
         self.launcher: Final = launcher
+        self._installing: Final = installing
+        self._launchers: Final = (launcher, installing) if installing is not None else (launcher,)
         self.logs: Final = LogReader(state)
         found: tuple[Mapping[str, Role], tuple[Problem, ...]] = load_roles([*find_role_dirs(), *roles_dirs])
         self.roles, self.role_problems = found
@@ -128,7 +138,7 @@ class Bench:
         if self.draft is None:
             raise RackstrapError("there is no draft yet")
         moment = self.watcher.look()
-        planned = self._plan(moment, wants)
+        planned = self._plan(moment, wants, outside.here)
         self._running, self._running_at = self.launcher.find_running(), time.monotonic()
         applied = None
         if planned.applied_files is not None:
@@ -147,9 +157,11 @@ class Bench:
             plan=planned.plan,
             plan_problem=planned.problem,
             done=planned.done,
+            own=planned.own,
+            own_least_bytes=planned.own_least_bytes,
             applied=applied if "applied" in wants else None,
             running=self._running,
-            last_end="" if self._running else self.launcher.find_last_end().replace("\n", ";"),
+            last_end="" if self._running else starting.find_last_end(self._launchers),
             events=moment.events,
             logs={host: self.logs.read(host, moment) for host in _find_hosts(wants)},
             answers=moment.answers,
@@ -157,17 +169,27 @@ class Bench:
             now=time.time(),
         )
 
-    def _plan(self, moment: Moment, wants: frozenset[str]) -> Planned:
+    def _plan(self, moment: Moment, wants: frozenset[str], here: Here) -> Planned:
         """The newest plan; wish for another where it is not of this draft, these machines, this ledger."""
         self._planned_number = self._planner.number
         planned = self._planner.planned
         if not wants & {"plan", "applied"} or self.draft is None:
             return planned if planned.key[:1] == (self._draft_number,) else Planned()
         applied = self._read_applied() if "applied" in wants else None
-        key = (self._draft_number, id(moment.machines), moment.ledger.seq, applied)
+        own = here.machine if here.boot.source == "medium" else None
+        key = (self._draft_number, id(moment.machines), moment.ledger.seq, applied, own)
         if planned.key != key and (self._wanted is None or self._wanted.key != key):
             self._wanted = Wanted(
-                key, self.draft.site, moment.machines, moment.ledger, self.roles, self._find_place, applied, self.problems()
+                key,
+                self.draft.site,
+                moment.machines,
+                moment.ledger,
+                self.roles,
+                self._find_place,
+                applied,
+                self.problems(),
+                own,
+                find_medium(here),
             )
             self._planner.want(self._wanted)
         return planned if planned.key[:1] == key[:1] else Planned()
@@ -212,25 +234,14 @@ class Bench:
         return "asked; the answer appears here"
 
     def launch(self, mode: Mode) -> str:
-        """Start the apply process on the draft. Raises RackstrapError with what to correct first.
+        """Start the apply process on the draft. Raises RackstrapError with what to correct first."""
+        return starting.launch(self.launcher, self.draft, self.problems(), mode)
 
-        One that discovers is ended for it, unless it discovers by this very draft already.
-        """
-        wrong = self.problems()
-        if self.draft is None or self.draft.site is None or wrong:
-            message = f"{wrong[0].place}: {wrong[0].message}" if wrong else "the site file cannot be read"
-            raise RackstrapError(message, wrong[0].hint if wrong else "")
-        running = self.launcher.find_running()
-        if running is not None and running.mode == "apply":
-            raise RackstrapError(f"process {running.pid} is applying a site already", "stop it first, or wait for its end")
-        if running is not None and mode == "discover":
-            if self.launcher.find_wanted() == self.draft.text:
-                return "machines are being discovered already"
-            self.launcher.stop()
-        folder = Path(self.draft.file).absolute().parent if self.draft.file else Path.cwd()
-        words = ("--beside", str(folder), *(("--discover",) if mode == "discover" else ()))
-        pid = self.launcher.start(self.draft.text, *words)
-        return f"process {pid} has begun; it goes on when this terminal is closed"
+    def launch_installation(self) -> str:
+        """Start the process that installs this machine. Raises RackstrapError."""
+        if self._installing is None:
+            raise RackstrapError("this machine cannot be installed from here", "start it from the admin ISO")
+        return starting.launch_installation(self._installing, self.draft, self.problems())
 
     def save_site(self, path: Path) -> str:
         """Write the draft there, and take that for its file from now on."""
@@ -274,8 +285,14 @@ class Bench:
 
     def close(self) -> None:
         self._planner.close()
-        self.launcher.close()
+        for launcher in self._launchers:
+            launcher.close()
         self.watcher.close()
+
+
+def find_medium(here: Here) -> str:
+    """The kernel name of the disk that this system runs from; "" where that is none, as with a CD."""
+    return next((disk.name for disk in here.machine.disks if disk.id in here.boot_disks), "")
 
 
 def _find_hosts(wants: frozenset[str]) -> list[str]:

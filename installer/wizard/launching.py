@@ -1,4 +1,7 @@
-"""The apply process: started so that it outlives whoever started it, followed by its lock and its log, ended by a signal."""
+"""The apply process, or the one that installs this machine: it outlives whoever started it.
+
+It is followed by its lock and its log, and ended by a signal.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,14 @@ TAIL_BYTES: Final = 2 * 2**20  # the last line holds the status of every node
 
 
 class Launcher:
-    """Starts one kind of apply over a state folder. `words`: its command line up to the site file; `env`: added to ours."""
+    """Starts one kind of process over a state folder. `words`: its command line up to the site file; `env`: added to ours.
 
-    def __init__(self, state: Path, words: Sequence[str], env: dict[str, str] | None = None) -> None:
+    `name`: of its log.
+    """
+
+    def __init__(self, state: Path, words: Sequence[str], env: dict[str, str] | None = None, name: str = "apply") -> None:
         self.state: Final = state
+        self._name: Final = name
         self._words: Final = tuple(words)
         self._env: Final = {**os.environ, **(env or {})}
         self._children: list[subprocess.Popen[bytes]] = []
@@ -37,7 +44,12 @@ class Launcher:
 
     @property
     def log(self) -> Path:
-        return self.state / "run/apply.log"
+        return self.state / f"run/{self._name}.log"
+
+    @property
+    def ended_at(self) -> float:
+        """When its log was written last, seconds since 1970; 0 before any was."""
+        return self.log.stat().st_mtime if self.log.exists() else 0.0
 
     @property
     def _wanted(self) -> Path:
@@ -159,8 +171,8 @@ def _find_problem(line: str) -> str:
     return f"{row['message']}\n{row['hint']}" if row.get("severity") == "error" else ""
 
 
-def make_live_words() -> tuple[str, ...]:
-    return (sys.executable, "-m", "installer.cli", "apply")
+def make_live_words(verb: str = "apply") -> tuple[str, ...]:
+    return (sys.executable, "-m", "installer.cli", verb)
 
 
 def make_environment(roles_dirs: Sequence[Path]) -> dict[str, str]:

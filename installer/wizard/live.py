@@ -31,6 +31,7 @@ from installer.wizard.wishes import (
     ConfirmNetwork,
     Discover,
     ImportBmcs,
+    InstallAdmin,
     OpenSite,
     RenewDhcp,
     Request,
@@ -67,7 +68,12 @@ class LiveDesk:
         self._interface: Final = interface
         words = [*make_live_words(), "--image", str(self._image), *(["--interface", interface] if interface else [])]
         launcher = Launcher(self._state, words, make_environment(roles_dirs))
-        self.bench: Final = Bench(self._state, launcher, PlaceFinder(self._state, self._image, interface or ""), roles_dirs)
+        installing = None
+        if self._boot.source == "medium":
+            words = [*make_live_words("install"), "--image", str(self._image)]
+            installing = Launcher(self._state, words, make_environment(roles_dirs), "install")
+        place = PlaceFinder(self._state, self._image, interface or "")
+        self.bench: Final = Bench(self._state, launcher, place, roles_dirs, installing)
         self.bench.open(site)
         self._prober: Final = here.Prober(self._state)
         self._prober_number = -1
@@ -124,7 +130,7 @@ class LiveDesk:
         self._is_new = self._is_new and self.bench.draft is not None and draft.text == self.bench.draft.text
         self.bench.keep(draft, page)
 
-    def carry_out(self, wish: Wish) -> str:  # noqa: PLR0911 - one way for each wish
+    def carry_out(self, wish: Wish) -> str:  # noqa: PLR0911, PLR0912 - one way for each wish
         match wish:
             case Append():
                 return self.bench.append(wish)
@@ -134,6 +140,8 @@ class LiveDesk:
                 return self.bench.launch("discover")
             case Apply():
                 return self.bench.launch("apply")
+            case InstallAdmin():
+                return self.bench.launch_installation()
             case StopApplying():
                 return self.bench.launcher.stop()
             case SaveSite() | OpenSite() | SaveReport():

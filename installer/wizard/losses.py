@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from textwrap import wrap
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from installer.engine.node_changes import make_allocation
 from installer.model.events import Event, Happened
@@ -22,6 +22,21 @@ HOW: Final = "the site's name, typed on the review screen"
 WIDTH: Final = 76
 
 
+class Lost(Protocol):
+    """A machine with the disks that it loses: a node's, or this one's own (installer.wizard.own)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def disks(self) -> tuple[Disk, ...]: ...
+    @property
+    def consent(self) -> str: ...
+    @property
+    def shown(self) -> tuple[object, ...]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """One node with the disks that it loses, as they are now."""
@@ -30,6 +45,15 @@ class Loss:
     entry: MachineEntry
     machine: Machine
     disks: tuple[Disk, ...]
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def consent(self) -> str:
+        """How a consent that holds was given."""
+        return self.node.consent
 
     @property
     def is_blank(self) -> bool:
@@ -81,7 +105,7 @@ def find_losses(view: View, wanted: Standing = "asks") -> tuple[Loss, ...]:
     return tuple(sorted(losses, key=lambda loss: loss.is_blank))
 
 
-def find_shown(losses: Iterable[Loss]) -> frozenset[tuple[object, ...]]:
+def find_shown(losses: Iterable[Lost]) -> frozenset[tuple[object, ...]]:
     """To compare what was shown with what is."""
     return frozenset(loss.shown for loss in losses)
 
@@ -96,12 +120,12 @@ def make_consents(losses: Iterable[Loss], site: str) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def say_losses(losses: Iterable[Loss]) -> tuple[str, ...]:
+def say_losses(losses: Iterable[Lost]) -> tuple[str, ...]:
     """Every disk, its node before it, at most 78 columns a line."""
     lines: list[str] = []
     for loss in losses:
         for disk in loss.disks:
-            text = f"{loss.node.name}: {name_disk(disk, loss.machine)}, {describe_bytes(disk.size_bytes)}: {say_contents(disk)}"
+            text = f"{loss.name}: {name_disk(disk, loss.machine)}, {describe_bytes(disk.size_bytes)}: {say_contents(disk)}"
             lines += wrap(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
     return tuple(lines)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from installer.model.facts import Machine
 from installer.model.ledger import Ledger
@@ -16,6 +16,9 @@ from installer.model.problems import Problem, RackstrapError
 from installer.model.site import Site
 from installer.plan.roles import Role
 from installer.site.load import parse_site
+
+if TYPE_CHECKING:
+    from installer.plan.admin import AdminInstall
 
 PLAN_SHARE: Final = 4.0  # after planning it rests four times as long: a fifth of the time at most
 
@@ -32,6 +35,8 @@ class Wanted:
     find_place: Callable[[Site], AdminPlace] = field(repr=False)
     applied: str | None = field(default=None, repr=False)  # the applied site file's text, where its files are wanted too
     errors: tuple[Problem, ...] = ()  # of the draft: with any, it is not planned
+    here: Machine | None = field(default=None, repr=False)  # this machine, where it may be installed: started from the ISO
+    medium: str = ""  # the kernel name of the disk that it was started from
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Planned:
     done: frozenset[StepKey] = frozenset()
     applied_files: Mapping[str, str] | None = None
     applied_text: str = ""
+    own: AdminInstall | None = None
+    own_least_bytes: int = 0
 
 
 class Planner:
@@ -93,10 +100,12 @@ def make_planned(wanted: Wanted) -> Planned:
 
     plan, problem = None, "the site file has errors: it cannot be planned yet"
     done: frozenset[StepKey] = frozenset()
+    own, least_bytes = None, 0
     if wanted.errors:
         problem = f"{wanted.errors[0].message}; {wanted.errors[0].hint}"
     elif wanted.site is not None:
         try:
+            own, least_bytes = plan_own(wanted.site, wanted)
             plan, problem = plan_site(wanted.site, wanted), ""
             done = frozenset(make_graph(plan.steps, wanted.ledger).done)
         except RackstrapError as error:
@@ -105,7 +114,31 @@ def make_planned(wanted: Wanted) -> Planned:
     if wanted.applied is not None:
         site = parse_site(wanted.applied.encode(), "site.yaml").site
         files = {} if site is None else _find_files(site, wanted)
-    return Planned(wanted.key, plan, problem, done, files, wanted.applied or "")
+    return Planned(wanted.key, plan, problem, done, files, wanted.applied or "", own, least_bytes)
+
+
+def plan_own(site: Site, wanted: Wanted) -> tuple[AdminInstall | None, int]:
+    """This machine's own installation, and the smallest disk that it fits on; nothing where it is not to be installed.
+
+    A consent that does not hold for it any more is left out: then a new one is asked for.
+    """
+    if wanted.here is None:
+        return None, 0
+    from installer.model.orders import Layout
+    from installer.plan.admin import make_admin_image, plan_admin
+    from installer.plan.storage import make_least_bytes
+
+    image = wanted.find_place(site).image
+
+    def plan(ledger: Ledger) -> AdminInstall:
+        assert wanted.here is not None  # noqa: S101 - looked at above
+        base = wanted.roles["base"]
+        return plan_admin(site, wanted.here, ledger, image, base, machines=wanted.machines, medium=wanted.medium)
+
+    own = plan(wanted.ledger)
+    if not own.chosen and wanted.ledger.admin.consent is not None:
+        own = plan(replace(wanted.ledger, admin=replace(wanted.ledger.admin, consent=None)))
+    return own, make_least_bytes(make_admin_image(image), Layout())
 
 
 def plan_site(site: Site, wanted: Wanted) -> Plan:

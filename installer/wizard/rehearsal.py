@@ -33,6 +33,7 @@ from installer.wizard.wishes import (
     ConfirmNetwork,
     Discover,
     ImportBmcs,
+    InstallAdmin,
     OpenSite,
     RenewDhcp,
     Request,
@@ -120,6 +121,8 @@ class RehearsalDesk:
                 return self.bench.launch("discover")
             case Apply():
                 return self.bench.launch("apply")
+            case InstallAdmin():
+                raise RackstrapError("nothing is installed in a rehearsal", "start this machine from the admin ISO")
             case StopApplying():
                 return self.bench.launcher.stop()
             case SaveSite():

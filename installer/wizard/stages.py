@@ -46,6 +46,7 @@ PAGES: Final[dict[str, str]] = {
     "network": "installer.wizard.pages.network:make_network_page",
     "disks": "installer.wizard.pages.disks:make_disks_page",
     "disk": "installer.wizard.pages.disks:make_disk_page",
+    "own": "installer.wizard.pages.own:make_own_page",
     "site": "installer.wizard.pages.site:make_site_page",
     "section": "installer.wizard.pages.section:make_section_page",
     "nodes": "installer.wizard.pages.nodes:make_nodes_page",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from installer.engine.status import SiteStatus
 from installer.engine.store import Progress
@@ -18,6 +18,9 @@ from installer.model.problems import Problem
 from installer.plan.roles import Role
 from installer.preflight.check import Check
 from installer.wizard.draft import Draft
+
+if TYPE_CHECKING:
+    from installer.plan.admin import AdminInstall  # the first page needs no plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class View:
     plan: Plan | None = None
     plan_problem: str = ""
     done: frozenset[StepKey] = frozenset()  # of the plan's steps
+    own: AdminInstall | None = None  # this machine's own installation, planned where it was started from the ISO
+    own_least_bytes: int = 0  # the smallest disk that it fits on; 0 as long as the image is not known
     applied: Applied | None = None
     running: Running | None = None
     last_end: str = ""  # the last sentence of the apply that ended last

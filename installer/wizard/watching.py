@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,5 +87,11 @@ class Watcher:
 
 def copy_ledger(ledger: Ledger) -> Ledger:
     """A ledger that later events do not change. Its entries are values, so only the mappings are copied."""
-    held = {one.name: getattr(ledger, one.name) for one in fields(ledger)}
-    return replace(ledger, **{name: dict(value) for name, value in held.items() if isinstance(value, dict)})
+    return replace(
+        ledger,
+        machines=dict(ledger.machines),
+        bmcs=dict(ledger.bmcs),
+        steps=dict(ledger.steps),
+        services=dict(ledger.services),
+        asked=dict(ledger.asked),
+    )

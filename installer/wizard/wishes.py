@@ -36,6 +36,14 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class InstallAdmin:
+    """Install this machine on its own disk, hand over to it, and go on with the draft from there (`rackstrap install`).
+
+    In a process of its own, as Apply. It needs a consent that was journaled before.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class StopApplying:
     """End that process between two events; nothing is lost."""
 
@@ -123,6 +131,7 @@ Wish = (
     | Request
     | Discover
     | Apply
+    | InstallAdmin
     | StopApplying
     | SetNetwork
     | ConfirmNetwork

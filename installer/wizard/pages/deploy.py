@@ -15,6 +15,7 @@ from installer.engine.telling import render_event
 from installer.model.ledger import MachineEntry
 from installer.model.plan import NodePlan
 from installer.wizard.outlook import HostOutlook, Outlook, describe_left, make_outlook
+from installer.wizard.own import HOST, can_install, is_wanted
 from installer.wizard.page import (
     Action,
     Ask,
@@ -34,7 +35,9 @@ from installer.wizard.page import (
     Told,
     Wished,
 )
-from installer.wizard.pages.gate import DEPLOY, check_ready, start
+from installer.wizard.pages.gate import DEPLOY, check_ready, find_asked, make_wish, start
+from installer.wizard.pages.own import ROW, make_deploy_row
+from installer.wizard.pages.own import make_summary as make_own_summary
 from installer.wizard.view import View
 from installer.wizard.wishes import Append, Apply, StopApplying
 
@@ -63,11 +66,13 @@ def make_deploy_page(view: View, _subject: str = "") -> Page:
     nodes = view.plan.nodes if view.plan is not None else ()
     rows = tuple(_make_row(view, node, outlook.hosts.get(node.name)) for node in nodes)
     shared = find_shared(rows)
+    rows = (*make_deploy_row(view), *rows)
     rows = tuple(replace(row, notes=()) if _find_wait(row) in shared else row for row in rows)
     empty = "The plan is being made." if view.plan is None else "No node is planned: name machines on the Nodes page first."
     table = Table("nodes", COLUMNS, rows, view.plan_problem or empty, marks=True)
     bar = Bar("whole", "install", outlook.percent, _say_whole(outlook, is_running=view.running is not None))
-    summary = Lines("summary", (*_make_summary(view, outlook), *(_say_shared(what, shared[what]) for what in shared)))
+    waits = (_say_shared(what, shared[what]) for what in shared)
+    summary = Lines("summary", (*make_own_summary(view), *_make_summary(view, outlook), *waits))
     actions = (
         Action("enter", "log", _open_log, "nodes", "What happened to this node."),
         Action("r", "retry", retry, "nodes", "Clear its problem, or bring it back after it was left out."),
@@ -75,6 +80,7 @@ def make_deploy_page(view: View, _subject: str = "") -> Page:
         Action("s", "stop", stop, help="Stop after the present events. Nothing is lost; it asks first."),
         Action("c", "go on", go_on, help="Go on where it stopped."),
         Action("v", "events", lambda _view, _: Go("events"), help="Everything that happened, in words."),
+        *([Action("o", "this machine", lambda _view, _: Go("own"), help="Its own installation.")] if can_install(view) else []),
     )
     return Page("deploy", "Deploy", "How far is it?", (bar, summary, table), actions, HELP, wants=frozenset({"plan"}))
 
@@ -108,7 +114,8 @@ def _make_summary(view: View, outlook: Outlook) -> list[Line]:
     if outlook.percent == 100 and (view.running is None or view.running.mode == "apply"):
         lines.append(Line("everything is done", "ok", notes=("n goes on: how to log in, what to save, the whole rack",)))
     elif view.running is None:
-        how = "c goes on with what is left" if outlook.percent else "Esc goes to the review page: i there starts it"
+        has_begun = outlook.percent or (is_wanted(view) and view.ledger.admin.has_begun)
+        how = "c goes on with what is left" if has_begun else "Esc goes to the review page: i there starts it"
         lines.append(Line(view.last_end or "nothing runs", "warn", notes=(how,)))
     elif view.running.mode == "discover":
         lines.append(
@@ -174,6 +181,8 @@ def _say_time(host: HostOutlook, now: float) -> str:
 
 
 def _open_log(view: View, chosen: Selection) -> Outcome:
+    if chosen.row == ROW:
+        return Go("log", HOST)
     node = view.plan.node(chosen.row) if view.plan is not None else None
     return Go("log", node.machine or node.name) if node is not None else Refused("no node is chosen", "put the cursor on one")
 
@@ -243,11 +252,18 @@ def go_on(view: View, chosen: Selection) -> Outcome:
     problem = check_ready(view)
     if problem is not None:
         return problem
-    if view.plan is not None and all(step.key in view.done for step in view.plan.steps):
+    if not is_wanted(view) and view.plan is not None and all(step.key in view.done for step in view.plan.steps):
         return Told("everything is done: nothing is left to do")
-    if view.plan is not None and view.plan.consents:
-        return start(view, chosen)  # the file consents to disks that nobody was shown yet: they are shown first
+    if view.plan is not None and (view.plan.consents or find_asked(view, "all", "asks").own or find_given(view)):
+        return start(view, chosen)  # to disks that nobody was shown yet consents the file, or nobody: they are shown first
+    if is_wanted(view):
+        return Wished((make_wish(view),), "it goes on with this machine, then with the rack", DEPLOY)
     return Wished((Apply(),), "it goes on; what waits for your consent waits on the review page", DEPLOY)
+
+
+def find_given(view: View) -> bool:
+    """Whether the file consents to erase this machine's disks, which nobody has begun yet."""
+    return is_wanted(view) and view.own is not None and view.own.given is not None
 
 
 def make_log_page(view: View, subject: str) -> Page:

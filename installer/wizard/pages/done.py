@@ -8,6 +8,7 @@ from typing import Final
 from installer.engine.status import NodeStatus, render_age
 from installer.engine.telling import render_event
 from installer.wizard.outlook import make_outlook
+from installer.wizard.own import can_install
 from installer.wizard.page import (
     Action,
     Ask,
@@ -37,6 +38,7 @@ COLUMNS: Final = (
     Column("heard of", 9, drop=1, right=True),
 )
 UNFINISHED: Final = "d shows what is left of the deployment; c there goes on with it"
+OWN_HELP: Final = "Install this admin node on its own disk now: it runs from memory."
 HELP: Final = (
     "Every node with its address. u saves site file and report to a stick.",
     "The saved site file brings the same site up again: rackstrap apply FILE.",
@@ -54,6 +56,7 @@ def make_done_page(view: View, _subject: str = "") -> Page:
         Action("u", "save both", save_both, help="Save the site file and the report to a removable volume."),
         Action("k", "rack", lambda _view, _: Go("rack"), help="What hangs where, and what fails with it."),
         Action("v", "events", lambda _view, _: Go("events"), help="Everything that happened."),
+        *([Action("o", "this machine", lambda _view, _: Go("own"), help=OWN_HELP)] if can_install(view) else []),
         Action("d", "deployment", lambda _view, _: Go("deploy"), help="How far the deployment is."),
     )
     return Page("done", "Rack", "How is the rack?", parts, actions, HELP, wants=frozenset({"plan"}))
@@ -115,6 +118,8 @@ def _make_next(view: View) -> list[Line]:
     lines += [Line(f"admin node: {text}") for text in view.here.ssh[:2]]
     if first is not None:
         lines.append(Line(f"log in to a node from here: ssh root@{first.address} ({first.name})"))
+    if can_install(view):
+        lines.append(Line("this machine runs from memory: o installs it on its own disk; without, all is gone with the power"))
     if site is not None:
         lines.append(Line(f"services: DNS, DHCP, NTP and HTTP at {site.admin.address}"))
     lines.append(Line(f"site file: {view.draft.file or 'not saved yet: S saves it'}"))

@@ -9,6 +9,7 @@ from installer.model.facts import Machine
 from installer.model.plan import NodePlan
 from installer.plan.describe import describe_bytes, describe_holds
 from installer.wizard.losses import Standing, find_disks, find_losses, find_standing, name_disk
+from installer.wizard.own import OwnLoss, can_install, find_own_losses, is_wanted
 from installer.wizard.page import (
     Action,
     Column,
@@ -27,6 +28,7 @@ from installer.wizard.page import (
     Table,
 )
 from installer.wizard.pages import gate
+from installer.wizard.pages.own import ROW, make_review_row
 from installer.wizard.view import View
 
 SAID: Final[dict[Standing, str]] = {
@@ -66,11 +68,12 @@ def make_review_page(view: View, _subject: str = "") -> Page:
     """Totals, a row per node, the plan's problems, and the gate."""
     plan = view.plan
     rows = tuple(_make_row(view, node) for node in plan.nodes) if plan is not None else ()
+    rows = (*make_review_row(view), *rows)
     table = Table(
         "nodes", COLUMNS, rows, view.plan_problem or "The plan is being made." if plan is None else "The site file names no node."
     )
     parts: tuple[Part, ...] = (
-        Lines("totals", (make_totals(view), *_make_counts(view), *_make_waiting(view))),
+        Lines("totals", (make_totals(view), *_make_live(view), *_make_counts(view), *_make_waiting(view))),
         table,
         *_make_problems(view),
         _make_gate(view),
@@ -80,6 +83,7 @@ def make_review_page(view: View, _subject: str = "") -> Page:
         Action("i", "install", gate.start, help="Erase and install, after asking for the site's name."),
         Action("a", "admit", gate.admit, help="Admit the machines of this plan, after comparing their codes."),
         Action("f", "files", lambda _view, _: Go("files"), help="The files that will be written."),
+        *([Action("o", "this machine", lambda _view, _: Go("own"), help="Its own installation.")] if can_install(view) else []),
         Action("d", "changes", lambda _view, _: Go("changes"), help="What differs from what was applied last."),
     )
     return Page("review", "Review", "What will be done, and what is lost?", parts, actions, HELP, wants=WANTS)
@@ -90,29 +94,40 @@ def make_totals(view: View) -> Line:
     if view.plan is None:
         return Line(view.plan_problem or "the plan is being made", "FAIL" if view.plan_problem else "wait")
     open_nodes = [node for node in view.plan.nodes if find_standing(view, node) in ("asks", "consented")]
-    disks = sum(len(node.disks) for node in open_nodes)
-    reboots = sum(node.reboots for node in open_nodes)
-    size = describe_bytes(sum(node.write_bytes for node in open_nodes))
-    minutes = max((node.minutes for node in open_nodes), default=0.0)
-    texts = (
-        f"{count(len(open_nodes), 'node')}",
-        f"{count(disks, 'disk')} erased",
-        f"{count(reboots, 'reboot')}",
-        f"{size} written",
-    )
-    return Line(
-        f"{', '.join(texts)}, about {max(1, round(minutes))} min" if open_nodes else "nothing to install, nothing to erase"
-    )
+    mine = [loss.plan for loss in find_own(view)]
+    disks = sum(len(plan.disks) for plan in mine) + sum(len(node.disks) for node in open_nodes)
+    reboots = sum(node.reboots for node in open_nodes) + len(mine)
+    size = describe_bytes(sum(plan.write_bytes for plan in mine) + sum(node.write_bytes for node in open_nodes))
+    # This machine first, then all nodes at once.
+    minutes = sum(plan.minutes for plan in mine) + max((node.minutes for node in open_nodes), default=0.0)
+    who = [*(["the admin node"] if mine else []), *([count(len(open_nodes), "node")] if open_nodes or not mine else [])]
+    texts = (" and ".join(who), f"{count(disks, 'disk')} erased", f"{count(reboots, 'reboot')}", f"{size} written")
+    is_any = mine or open_nodes
+    return Line(f"{', '.join(texts)}, about {max(1, round(minutes))} min" if is_any else "nothing to install, nothing to erase")
+
+
+def find_own(view: View) -> tuple[OwnLoss, ...]:
+    """This machine, where it is to be erased and installed."""
+    return (*find_own_losses(view, "asks"), *find_own_losses(view, "consented")) if is_wanted(view) else ()
+
+
+def _make_live(view: View) -> list[Line]:
+    """Where this machine runs live, that its own disks are left alone."""
+    if not can_install(view) or is_wanted(view):
+        return []
+    return [Line("this machine runs live: its own disks are left alone", notes=("o installs it, whenever you ask for it",))]
 
 
 def _make_counts(view: View) -> list[Line]:
     if view.plan is None:
         return []
     held = sum(not loss.is_blank for loss in (*find_losses(view), *find_losses(view, "consented")))
+    own_held = any(not loss.is_blank for loss in find_own(view))
     found = Counter(find_standing(view, node) for node in view.plan.nodes)
     words = [f"{found[way]} {SAID[way]}" for way in SAID if found[way] and way not in ("asks",)]
     lines = [Line(", ".join(words))] if words else []
-    return [*lines, *([Line(f"{count(held, 'node')} marked LOOK: a disk holds something", "warn")] if held else [])]
+    who = [*(["this machine"] if own_held else []), *([count(held, "node")] if held else [])]
+    return [*lines, *([Line(f"{' and '.join(who)} marked LOOK: a disk holds something", "warn")] if who else [])]
 
 
 def _make_waiting(view: View) -> list[Line]:
@@ -158,13 +173,15 @@ def _make_problems(view: View) -> tuple[Lines, ...]:
 
 def _make_gate(view: View) -> Fields:
     name = view.draft.site.name if view.draft.site is not None else ""
-    asks = bool(find_losses(view))
+    asks = bool(gate.find_asked(view, "all", "asks").all)
     label = f"Erase and install: asks for the site's name ({name}) first" if asks else "Begin: no disk needs your consent"
     row = FieldRow(Field("start", label, "action", "Enter shows once more what is lost, and asks."), "")
     return Fields("gate", (row,), lambda now, _name, _text: gate.start(now, Selection()))
 
 
 def _open(view: View, chosen: Selection) -> Go | Refused:
+    if chosen.row == ROW:
+        return Go("own")
     is_there = view.plan is not None and any(node.name == chosen.row for node in view.plan.nodes)
     return Go("node", chosen.row) if is_there else Refused("no node is chosen", "put the cursor on one")
 

@@ -26,6 +26,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "preflight": ("installer.preflight.verbs", "look at links, DHCP, addresses, DNS, time and MTU before anything starts"),
     "network": ("installer.network.verbs", "show and set this machine's own network, which goes back unless confirmed"),
     "apply": ("installer.engine.verbs", "carry a site file out, or go on with it"),
+    "install": ("installer.admin.verbs", "install this machine as the admin node, from the ISO onto its disk"),
     "status": ("installer.engine.verbs", "show nodes, what runs and what waits"),
     "report": ("installer.engine.report", "write down what is where, what was done and who consented"),
     "node": ("installer.engine.node_verbs", "look at nodes and act on them"),

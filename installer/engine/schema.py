@@ -22,8 +22,8 @@ MAGIC: Final = b"SQLite format 3\0"
 HEADER_BYTES: Final = 100
 # What a state folder may hold before it has a store: one with other things in it is not ours to close.
 OURS: Final = frozenset({
-    "site.yaml", "applied", "draft.yaml", "draft.json", "known_hosts", "place.json", "apply.lock", "serve.lock", "run",
-    "rehearsal", "secrets", "tftp", "tls",
+    "site.yaml", "applied", "draft.yaml", "draft.json", "known_hosts", "place.json", "apply.lock", "serve.lock", "install.lock",
+    "run", "rehearsal", "secrets", "tftp", "tls", "wanted", "given",
 })  # fmt: skip
 
 metadata: Final = sa.MetaData()

@@ -20,21 +20,13 @@ from installer.plan.consent import check_consent, make_consent, make_file_consen
 from installer.plan.describe import describe_holds
 from installer.plan.estimate import estimate_bytes, estimate_minutes
 from installer.plan.roles import Role
-from installer.plan.steps import DEFAULT_CONSOLES
+from installer.plan.steps import DEFAULT_CONSOLES, UNITS
 from installer.plan.storage import DiskSet, choose_disks, find_shared_wwns, make_chosen, make_least_bytes
 from installer.probe.identity import SAME, score_identity
 
 HOST: Final = "admin"  # of its events and of its progress row
 # Room for what the admin node writes itself: its store, logs and leases.
 STATE_BYTES: Final = 10**9
-# What starts with the installed system. Consoles come by the system's own generator, and it has no agent.
-UNITS: Final = (
-    "ssh.service",
-    "systemd-networkd.service",
-    "systemd-timesyncd.service",
-    "rackstrap-serve.service",
-    "rackstrap-continue.service",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +52,7 @@ class AdminInstall:
     handover: Handover
     write_bytes: int
     minutes: float
-    enable: tuple[str, ...] = UNITS
+    enable: tuple[str, ...] = UNITS  # consoles, serving and going on come by our own generator
     layout: Layout = field(default_factory=Layout)
 
     @property

@@ -28,7 +28,7 @@ ADMIN: Final = "192.168.124.10"
 HOST: Final = "192.168.124.1"
 VOLUME_MB: Final = 16
 INSTALLED: Final = "test -e /etc/rackstrap/admin.json"  # a command that ends well on the admin node's own disk only
-BANNER: Final = "Press Enter"
+BANNER: Final = "Enter  (?:open Rackstrap|watch the rack)"
 CHOSEN: Final = {"size": "8G", "bus": "virtio", "serial": "CHOSEN"}
 # What a console was sent, less what a terminal does not show: CSI, OSC and charset sequences (ECMA-48), and control characters.
 CONTROL: Final = re.compile(
@@ -140,7 +140,7 @@ class IsoRack:
         return "\n".join(f"--- {name}\n{text}" for name, text in sorted(logs.items()))
 
 
-def make_admin_machine(iso: Path, decoys: Sequence[Mapping[str, Any]] = (), **changes: Any) -> dict[str, Any]:
+def make_admin_machine(medium: Path, decoys: Sequence[Mapping[str, Any]] = (), **changes: Any) -> dict[str, Any]:
     """The admin machine as `rackstrap lab up` reads it, with one blank disk, and those that must survive."""
     return {
         "name": "admin",
@@ -149,7 +149,7 @@ def make_admin_machine(iso: Path, decoys: Sequence[Mapping[str, Any]] = (), **ch
         "uuid": "5f1d2a60-0000-4c1e-9d3b-000000000010",
         "memory_mb": 2048,
         "cpus": 2,
-        "iso": str(iso),
+        "iso": str(medium),
         "nics": [{"mac": "52:54:00:4e:00:10", "switch": "leaf1", "port": "1/10"}],
         "disks": [*decoys, CHOSEN],
         **changes,

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Final
 
 KEPT: Final = Path("build/prove.json")
-WHERE: Final = ("tests/rack/test_scenarios.py", "tests/rack/test_main_job.py", "tests/rack/test_wizard.py")
+ONE_BY_ONE: Final = ("tests/rack/test_scenarios.py", "tests/rack/test_iso.py", "tests/rack/test_iso_scenarios.py")
+WHOLE: Final = ("tests/rack/test_main_job.py", "tests/rack/test_wizard.py")
 
 
 def find_scenarios(words: str) -> list[str]:
     """Test ids of every scenario; the main job and the wizard, each whole file as one."""
-    argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", WHERE[0]]
+    argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", *ONE_BY_ONE]
     argv += ["-k", words] if words else []
     listing = subprocess.run(argv, check=False, capture_output=True, text=True)
     found = [line for line in listing.stdout.splitlines() if "::" in line]
-    return found if words else [*found, *WHERE[1:]]
+    return found if words else [*found, *WHOLE]
 
 
 def run_scenario(scenario: str) -> dict[str, object]:

@@ -68,14 +68,16 @@ def fill(template: str, identity: Identity, *, is_url: bool) -> str:
     def replace(match: re.Match[str]) -> str:
         name = match[1]
         if name not in {"uuid", "mac", "serial"} or not match[0].endswith("}"):
-            raise RackstrapError(f"rackstrap.site names ${{{name[:20]}}}", "it may name ${uuid}, ${mac} and ${serial}")
+            raise RackstrapError(f"the site file's address names ${{{name[:20]}}}", "it may name ${uuid}, ${mac} and ${serial}")
         value = str(getattr(identity, name))
         if not value:
-            raise RackstrapError(f"this machine's firmware tells no {name}", f"write rackstrap.site without ${{{name}}}")
+            raise RackstrapError(f"this machine's firmware tells no {name}", f"write the site file's address without ${{{name}}}")
         if is_url:
             return quote(value, safe="")
         if not PATH_VALUE.fullmatch(value):
-            raise RackstrapError(f"this machine's {name} is no part of a path", f"write rackstrap.site without ${{{name}}}")
+            raise RackstrapError(
+                f"this machine's {name} is no part of a path", f"write the site file's address without ${{{name}}}"
+            )
         return value
 
     return PLACE.sub(replace, template)

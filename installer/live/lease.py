@@ -29,10 +29,9 @@ def find_urls(leases: Path, identity: Identity) -> tuple[str, ...]:
     for path in sorted(leases.iterdir()) if leases.is_dir() else ():
         text = parse_lease(_read(path))
         if text:
-            url = parse_word(text, identity)
-            if not url.startswith(("http://", "https://")):
-                raise RackstrapError(f"DHCP option {OPTION} is no URL", "have the DHCP server give http://… or https://…")
-            found.append(url)
+            if not text.lower().startswith(("http://", "https://")):
+                raise RackstrapError(f"option {OPTION} is no URL", "have the DHCP server give http://… or https://…")
+            found.append(parse_word(text, identity))
     return tuple(dict.fromkeys(found))
 
 
@@ -45,7 +44,7 @@ def parse_lease(text: str) -> str:
                 return bytes.fromhex(value.strip()).rstrip(b"\0").decode("ascii")
             except ValueError:
                 raise RackstrapError(
-                    f"DHCP option {OPTION} is no text", "have the DHCP server give the site file's URL there"
+                    f"option {OPTION} is no text", "have the DHCP server give the site file's URL there"
                 ) from None
     return ""
 

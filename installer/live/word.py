@@ -31,7 +31,9 @@ def parse_word(text: str, identity: Identity) -> str:
     if text.lower().startswith(("http://", "https://")):
         host, slash, rest = text.partition("://")[2].partition("/")
         if "$" in host:
-            raise RackstrapError("rackstrap.site has ${…} in the server's name", "${uuid}, ${mac}, ${serial} may stand behind it")
+            raise RackstrapError(
+                "the site file's URL has ${…} in the server's name", "${uuid}, ${mac}, ${serial} may stand behind it"
+            )
         return check_url(f"{text.partition('://')[0].lower()}://{host}{slash}{fill(rest, identity, is_url=True)}")
     path = text.removeprefix("file:")
     if text.startswith("file:///"):
@@ -39,7 +41,7 @@ def parse_word(text: str, identity: Identity) -> str:
     filled = fill(path, identity, is_url=False)
     if not filled.startswith("/") or filled.startswith("//") or not filled.isprintable() or len(filled) > LONGEST:
         raise RackstrapError(
-            f"rackstrap.site={text[:60]} is no place of a site file", "write /path, file:/path, http://… or https://…"
+            f"{show_url(text) or 'nothing'} is no place of a site file", "write /path, file:/path, http://… or https://…"
         )
     return filled
 

@@ -41,9 +41,6 @@ def make_contents(old: Contents, wish: Wish) -> Contents:
     if config.is_unattended and not files and not config.value("site"):
         hint = "add --site FILE, or --kernel-words rackstrap.site=https://…"
         raise RackstrapError("an unattended start needs a site file, and this ISO would have none", hint, exit_code=1)
-    if (pins := [n for n in ("site_sha256", "site_cert") if config.value(n)]) and not config.value("site"):
-        hint = "add rackstrap.site=https://… to --kernel-words"
-        raise RackstrapError(f"rackstrap.{pins[0]} says nothing without rackstrap.site", hint, exit_code=1)
     return Contents(old.id, config, old.site_extent, old.config_extent, files)
 
 

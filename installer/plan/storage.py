@@ -57,6 +57,7 @@ def find_refusal(disk: Disk, shared: frozenset[str], least_bytes: int) -> str:
     """Why this disk is not offered; "" when it is."""
     failing = f": {disk.health.detail}" if disk.health.detail else ""
     reasons = (
+        (disk.id.startswith("sys/"), "udev has no lasting name for it"),
         (disk.removable, "it is removable"),
         (disk.transport == "usb", "it is on USB"),
         (disk.transport in FIBRE, FIBRE.get(disk.transport, "")),

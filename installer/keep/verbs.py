@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from installer.model.problems import RackstrapError
-from installer.serve.verbs import find_state_dir
+from installer.serve.verbs import find_image_dir, find_state_dir
 
 
 def add_backup(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,18 @@ def _add_passphrase(parser: argparse.ArgumentParser) -> None:
         default="",
         help="a root-only file with the passphrase, or - for a line of input; asked for without this",
     )
+
+
+def add_support(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        default="",
+        help="where to: a path, a folder, or volume:LABEL; the working folder without it",
+    )
+    _add_state(parser)
+    parser.add_argument("--image", type=Path, metavar="DIR", default=find_image_dir(), help="the built image (RACKSTRAP_IMAGE)")
 
 
 def run_backup(args: argparse.Namespace) -> int:
@@ -73,6 +85,26 @@ def run_restore(args: argparse.Namespace) -> int:
             f"{args.file} cannot be restored: {error.message}", f"nothing was changed; {error.hint or 'try another one'}"
         ) from error
     _say(*render_restored(restored, state))
+    return 0
+
+
+def run_support(args: argparse.Namespace) -> int:
+    """Exit code 0 also where sources are missing: the bundle says which."""
+    import time
+
+    from installer.keep import bundle
+    from installer.keep.known import find_secrets
+    from installer.keep.place import open_out
+    from installer.keep.redact import Redactor
+    from installer.keep.sources import list_sources
+    from installer.keep.words import render_support
+
+    at, state = time.time(), args.state.absolute()
+    target = bundle.make_target(args.file, bundle.make_stem(at))
+    with open_out(target) as (out, _):
+        found = bundle.make_bundle(list_sources(state, args.image.absolute()), Redactor(find_secrets(state)))
+        bundle.save_bundle(out, found, bundle.make_stem(at), at)
+    _say(*render_support(found, target))
     return 0
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,6 +92,7 @@ def test_words_longer_than_a_kernel_line_are_refused() -> None:
 def test_a_new_word_replaces_the_old_one_of_its_name() -> None:
     old = ("rackstrap.site=/a", "rackstrap.ip=192.0.2.1/24")
     assert merge_words(old, ("rackstrap.site=/b",)) == ("rackstrap.site=/b", "rackstrap.ip=192.0.2.1/24")
+    assert merge_words((), reversed(old)) == old
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,8 @@ def test_a_new_word_replaces_the_old_one_of_its_name() -> None:
         BootConfig(),
         BootConfig(is_unattended=True),
         BootConfig(("rackstrap.site=https://x/${uuid}",), is_unattended=True),
-        BootConfig(("rackstrap.ip=192.0.2.10/24", "rackstrap.site=/x")),
+        BootConfig(("rackstrap.site=/x", "rackstrap.ip=192.0.2.10/24")),
+        BootConfig(("rackstrap.ip=192.0.2.10/24",)),
     ],
 )
 def test_what_is_written_is_read_back(config: BootConfig) -> None:
@@ -110,7 +115,8 @@ def test_grub_gets_the_words_unexpanded_and_the_entry_to_start() -> None:
     config = BootConfig(("rackstrap.site=https://x/${uuid}", "rackstrap.ip=192.0.2.10/24"), is_unattended=True)
     assert make_boot_config(config).rstrip(b"\n").decode().splitlines() == [
         "# Written by rackstrap iso customize.",
-        "set rackstrap_words='rackstrap.site=https://x/${uuid} rackstrap.ip=192.0.2.10/24'",
+        "set rackstrap_site='rackstrap.site=https://x/${uuid}'",
+        "set rackstrap_words='rackstrap.ip=192.0.2.10/24'",
         "set rackstrap_default=unattended",
     ]
 
@@ -123,9 +129,10 @@ def test_nothing_to_set_is_newlines() -> None:
     "content",
     [
         b"set timeout=0\n",
-        b"# Written by rackstrap iso customize.\nset rackstrap_words='init=/bin/sh'\n",
-        b"# Written by rackstrap iso customize.\nset rackstrap_words=''\n",
-        b"# Written by rackstrap iso customize.\nset rackstrap_words='rackstrap.site=/x'\nreboot\n",
+        b"# Written by rackstrap iso customize.\nset rackstrap_site=''\nset rackstrap_words='init=/bin/sh'\n",
+        b"# Written by rackstrap iso customize.\nset rackstrap_site=''\nset rackstrap_words=''\n",
+        b"# Written by rackstrap iso customize.\nset rackstrap_site=''\nset rackstrap_words='rackstrap.site=/x'\n",
+        b"# Written by rackstrap iso customize.\nset rackstrap_site='rackstrap.site=/x'\nset rackstrap_words=''\nreboot\n",
         b"\n\n\xff",
     ],
 )
@@ -142,6 +149,17 @@ def test_no_admitted_url_can_leave_its_quotes_or_split(tail: str) -> None:
     except RackstrapError:
         return
     content = make_boot_config(BootConfig(words))
-    assert content.count(b"'") == 2
+    assert content.count(b"'") == 4
     assert not set('*?\\;&|<>"`#') & set("".join(words))
     assert parse_boot_config(content) == BootConfig(words)
+
+
+def test_only_the_unattended_menu_entry_is_given_the_site_files_place() -> None:
+    menu = (Path(__file__).parent.parent / "iso/boot/grub.cfg").read_text()
+    lines = {match[1]: match[2] for match in re.finditer(r"rackstrap\.boot=(\w+) (.*)", menu)}
+    assert sorted(lines) == ["install", "live", "unattended"]
+    assert {mode for mode, rest in lines.items() if "$rackstrap_site" in rest} == {"unattended"}
+    assert all("$rackstrap_words" in rest for rest in lines.values())
+    assert (
+        menu.index("set rackstrap_site=\n") < menu.index("source ($medium)/boot/grub/site.cfg") < menu.index("$rackstrap_default")
+    )

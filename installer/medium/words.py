@@ -24,13 +24,14 @@ _SOMEONE: Final = Identity("00000000-0000-0000-0000-000000000001", "SERIAL", "52
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _SPELLED: Final = re.compile(
-    r"# Written by rackstrap iso customize\.\nset rackstrap_words='([!-&(-~ ]*)'\n(set rackstrap_default=unattended\n)?\n*"
+    r"# Written by rackstrap iso customize\.\nset rackstrap_site='([!-&(-~]*)'\nset rackstrap_words='([!-&(-~ ]*)'\n"
+    r"(set rackstrap_default=unattended\n)?\n*"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class BootConfig:
-    """`words` are kept in the order in which they were given, each name once."""
+    """`words`: each name once, in the order of WORDS."""
 
     words: tuple[str, ...] = ()
     is_unattended: bool = False
@@ -100,17 +101,22 @@ def _explain_word(word: str) -> str:
 
 
 def merge_words(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
-    """The old words with the new ones; of one name, the new one."""
+    """The old words with the new ones, in the order of WORDS; of one name, the new one."""
     merged = {word.partition("=")[0]: word for word in (*old, *new)}
-    return tuple(merged.values())
+    return tuple(merged[f"rackstrap.{name}"] for name in WORDS if f"rackstrap.{name}" in merged)
 
 
 def make_boot_config(config: BootConfig) -> bytes:
-    """CONFIG_BYTES bytes for site.cfg; nothing to set: newlines. `words` have been through parse_words."""
+    """CONFIG_BYTES bytes for site.cfg; nothing to set: newlines. `words` have been through parse_words and merge_words.
+
+    A site file's place is a variable of its own: only the unattended menu entry starts by it, whatever the default entry is.
+    """
     if config == BootConfig():
         return b"\n" * CONFIG_BYTES
     default = "set rackstrap_default=unattended\n" if config.is_unattended else ""
-    text = f"# Written by rackstrap iso customize.\nset rackstrap_words='{' '.join(config.words)}'\n{default}"
+    site = next((word for word in config.words if word.startswith("rackstrap.site=")), "")
+    others = " ".join(word for word in config.words if word != site)
+    text = f"# Written by rackstrap iso customize.\nset rackstrap_site='{site}'\nset rackstrap_words='{others}'\n{default}"
     return text.encode("ascii").ljust(CONFIG_BYTES, b"\n")
 
 
@@ -120,7 +126,7 @@ def parse_boot_config(content: bytes) -> BootConfig:
         return BootConfig()
     try:
         match = _SPELLED.fullmatch(content.decode("ascii"))
-        config = BootConfig(parse_words(match[1]), match[2] is not None) if match else BootConfig()
+        config = BootConfig(parse_words(f"{match[1]} {match[2]}"), match[3] is not None) if match else BootConfig()
     except (UnicodeDecodeError, RackstrapError):
         config = BootConfig()
     if make_boot_config(config) != content:

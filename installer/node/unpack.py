@@ -42,16 +42,16 @@ def run_unpack(target: Path, progress: Progress, folder: Path = IMAGE, layers: S
 
 def run_unsquashfs(argv: tuple[str, ...], progress: Progress) -> None:
     """One unsquashfs, its percentage passed on as it grows."""
-    process = subprocess.Popen(list(argv), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
     last, said = -1, ""
-    for line in iterate_lines(process.stdout):
-        percent = parse_percent(line)
-        if percent is None:
-            said = line.strip() or said
-        elif percent > last:
-            last = percent
-            progress(percent)
-    if process.wait() != 0:
+    with subprocess.Popen(list(argv), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0) as process:
+        for line in iterate_lines(process.stdout):
+            percent = parse_percent(line)
+            if percent is None:
+                said = line.strip() or said
+            elif percent > last:
+                last = percent
+                progress(percent)
+    if process.returncode != 0:
         raise RackstrapError(f"unsquashfs: {said or f'exit code {process.returncode}'}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from installer.lab.chassis import find_machine
-from tests.rack.iso_rack import IsoRack, iso_rack, make_admin_machine, wait_tui
+from tests.rack.iso_rack import BANNER, IsoRack, choose_install, iso_rack, make_admin_machine, wait_tui
 from tests.rack.pace import stretch
 from tests.tui_session import Report
 
@@ -60,7 +60,7 @@ def measure_stock(iso: Path) -> tuple[float, float]:
 def try_memory(iso: Path, memory_mb: int) -> Outcome:
     """Whether the terminal UI comes up with this much memory, or the machine says that it does not suffice."""
     with booted(iso, memory_mb) as (made, _):
-        console = made.sit_down()
+        console = choose_install(made)
         give_up_at = time.monotonic() + stretch(150)
         pressed_at = 0.0
         while time.monotonic() < give_up_at:
@@ -70,7 +70,7 @@ def try_memory(iso: Path, memory_mb: int) -> Outcome:
                 return "works"
             if re.search(REFUSED, made.listen()):
                 return "refused"
-            if time.monotonic() - pressed_at > 5 and re.search(r"Enter|\*Install", text):  # the menu, then the banner
+            if time.monotonic() - pressed_at > 5 and re.search(BANNER, text):
                 console.press("enter")
                 pressed_at = time.monotonic()
         return "silent"

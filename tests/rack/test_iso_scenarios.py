@@ -20,6 +20,7 @@ from tests.rack.iso_rack import (
     HOST,
     INSTALLED,
     IsoRack,
+    choose_install,
     customize,
     find_bmc_files,
     hash_decoys,
@@ -231,9 +232,7 @@ def test_no_consent_stops_at_the_gate(folder: Path, iso: Path) -> None:
 def test_too_little_memory_is_refused_in_words(folder: Path, iso: Path) -> None:
     with iso_rack(folder, iso, [make_admin_machine(iso, memory_mb=256)]) as made:
         made.power("on")
-        console = made.sit_down()
-        console.wait_for(r"\*Install", stretch(40))
-        console.press("enter")
+        choose_install(made)
         made.wait_said(r"(?i)needs? (?:at least )?\d+ ?M", 120)
         assert count_blocks(made) == 0
 

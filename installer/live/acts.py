@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from installer.live.access import save_access
+from installer.model.facts import Nic
 from installer.model.problems import RackstrapError
 from installer.model.site import Site
 from installer.preflight.check import Check
@@ -42,7 +44,7 @@ class Acts(Protocol):
         """Give this machine the site's admin address, and keep it once it stands. Returns a sentence."""
         ...
 
-    def run(self, path: Path, told: Callable[[str], object]) -> int:
+    def run(self, path: Path, beside: Path, told: Callable[[str], object]) -> int:
         """Carry the site file out; each line that it says is told. Returns the exit code."""
         ...
 
@@ -65,7 +67,8 @@ class LiveActs:
         from installer.preflight.run import run_checks
         from installer.preflight.target import make_target_of
 
-        target = make_target_of(site, find_nics_here(site.admin.nics))
+        nics = find_nics_here(site.admin.nics)
+        target = make_target_of(name_port(site, nics), nics)
         return tuple(check for check in run_checks(target) if check.state != "ok")
 
     def set_network(self, site: Site) -> str:
@@ -74,9 +77,10 @@ class LiveActs:
         from installer.network.links import find_admin_nics, find_link_names
 
         address, nics = str(site.admin.address), find_nics_here(site.admin.nics)
+        site = name_port(site, nics)
         chosen, _ = find_admin_nics(site, nics)
         if not site.admin.nics and chosen:
-            return f"this machine has the address {address} already, on {chosen[0].name}"
+            return f"This machine has the address {address} already, on {chosen[0].name}."
         set_network_of(site, nics, self.state, CONFIRM_WITHIN_S)
         link = find_link_names(site, chosen)[1]
         ends_at = time.monotonic() + STANDS_WITHIN_S
@@ -91,12 +95,12 @@ class LiveActs:
             "are the cables in the ports that admin.nics names?",
         )
 
-    def run(self, path: Path, told: Callable[[str], object]) -> int:
+    def run(self, path: Path, beside: Path, told: Callable[[str], object]) -> int:
         """The process outlives us: it writes to a file, not to us. Told to stop, we leave it and give INTERRUPTED."""
         log = self.state / "run/headless.log"
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        words = [*self.words, str(path), *self.more]
+        words = [*self.words, str(path), "--beside", str(beside), *self.more]
         try:
             child = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True, cwd="/"
@@ -111,6 +115,25 @@ class LiveActs:
                     return INTERRUPTED
             tell_lines(lines, told, to_end=True)
         return child.returncode
+
+
+def name_port(site: Site, nics: Sequence[Nic]) -> Site:
+    """The site with the port that faces the rack, where it names none and this machine leaves no choice.
+
+    That is the only one with an address of the admin network; else the only one with a link; else the only one.
+    """
+    if site.admin.nics or any(str(site.admin.address) in _list_addresses(nic) for nic in nics):
+        return site
+    subnet = site.network("admin").subnet
+    inside = [nic for nic in nics if any(ip_address(one) in subnet for one in _list_addresses(nic))]
+    for fitting in (inside, [nic for nic in nics if nic.has_link], nics):
+        if fitting:
+            return replace(site, admin=replace(site.admin, nics=(fitting[0].mac,))) if len(fitting) == 1 else site
+    return site
+
+
+def _list_addresses(nic: Nic) -> list[str]:
+    return [cidr.partition("/")[0] for cidr in nic.addresses]
 
 
 def tell_lines(file: BinaryIO, told: Callable[[str], object], *, to_end: bool = False) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -20,7 +20,8 @@ from installer.medium.area import is_area_name
 from installer.model.problems import Place, Problem, RackstrapError
 from installer.model.site import Site
 from installer.power.credentials import parse_credentials
-from installer.site.load import load_site, parse_site
+from installer.site.check import check_site
+from installer.site.load import LoadedSite, load_site, parse_site
 from installer.site.save import edit_site, save_text
 
 FOLDER: Final = "given"
@@ -78,16 +79,24 @@ def _judge(sighted: Sighted, folder: Path) -> Found:
     _save(path, sighted.content)
     doubts = [sighted.doubt, *_save_named(sighted, folder)]
     doubt = next(filter(None, doubts), "")
-    loaded = load_input(path)
-    strays = _find_strays(path, loaded.site)
-    problems = tuple(_show(problem, folder, sighted.says) for problem in (*loaded.problems, *strays))
+    text, site, wrong = _check(path)
+    problems = tuple(_show(problem, folder, sighted.name) for problem in wrong)
     digest = sha256(sighted.content).hexdigest()
-    site = None if strays else loaded.site
-    found = Found(loaded.document.text, sighted.source, doubt, folder, sighted.says, digest, site, problems)
+    found = Found(text, sighted.source, doubt, folder, sighted.says, digest, site, problems)
     if site is None or not doubt or site.erase == "no":
         return found
     text = withhold(path)
     return replace(found, text=text, site=load_input(path).site, withheld=True)
+
+
+def _check(path: Path) -> tuple[str, Site | None, Iterable[Problem]]:
+    """The file's text, its site unless a problem is an error, and every problem. What leads out of the folder is not opened."""
+    loaded = load_site(path)
+    strays = _find_strays(path, loaded)
+    if strays:
+        return loaded.document.text, None, (*check_site(loaded), *strays)
+    given = load_input(path)
+    return given.document.text, given.site, given.problems
 
 
 def withhold(path: Path) -> str:
@@ -129,14 +138,14 @@ def _read_named(sighted: Sighted, name: str) -> Part:
         raise RackstrapError(f"the site file names {name}, which cannot be got: {what}", hint, exit_code=1) from None
 
 
-def _find_strays(path: Path, site: Site | None) -> list[Problem]:
+def _find_strays(path: Path, loaded: LoadedSite) -> list[Problem]:
     """Names that lead out of the folder. A file that came from elsewhere must not have this machine's own files read and sent."""
-    name = site.discovery.credentials if site is not None else ""
+    name = loaded.site.discovery.credentials if loaded.site is not None else ""
     if not name:
         return []
     hint = f"name a file beside {SITE_FILE}, by a relative path without .., of letters, digits and ._+@=,:~-"
-    if not is_area_name(name):
-        place = load_site(path).document.place(("discovery", "credentials"))
+    if not is_area_name(name) or name == SITE_FILE:
+        place = loaded.document.place(("discovery", "credentials"))
         return [Problem(place, "discovery.credentials leads out of the site file's folder", hint)]
     folder = path.parent
     credentials, _ = parse_credentials((folder / name).read_text(encoding="utf-8", errors="replace"), folder / name)
@@ -154,11 +163,11 @@ def _save(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _show(problem: Problem, folder: Path, says: str) -> Problem:
+def _show(problem: Problem, folder: Path, called: str) -> Problem:
     """The problem with the file called as the operator knows it."""
     place = PurePosixPath(problem.place.file)
     name = str(place.relative_to(folder)) if place.is_relative_to(folder) else problem.place.file
-    shown = says if name == SITE_FILE else name
+    shown = called if name == SITE_FILE else name
     message, hint = (text.replace(f"{folder}/", "") for text in (problem.message, problem.hint))
     return replace(problem, place=replace(problem.place, file=shown), message=message, hint=hint)
 

@@ -17,7 +17,7 @@ from typing import Final
 from installer.live.acts import STOPS, Acts
 from installer.live.asking import ask_sections, is_answered, take_back
 from installer.live.given import Found, save_note, take
-from installer.live.resuming import find_begun, keep_beside
+from installer.live.resuming import Begun, find_begun, find_begun_of
 from installer.live.sources import Absent, Look, Sighted, Wrong, choose
 from installer.live.telling import Telling
 from installer.model.problems import RackstrapError
@@ -64,11 +64,12 @@ class Headless:
     def run(self) -> int:
         """Rounds until one has done the work. Returns the exit code."""
         while True:
-            sighted = self._find()
-            if sighted is None:
+            found = self._find()
+            if found is None:
                 return UNREADABLE
+            sighted = found if isinstance(found, Sighted) else None
             try:
-                code = self._carry_out(sighted)
+                code = self._go_on(found, None) if isinstance(found, Begun) else self._carry_out(found)
             except RackstrapError as error:
                 self._head(error.message, error.hint)
                 code = error.exit_code
@@ -90,18 +91,30 @@ class Headless:
             self._said.add(key)
             self.telling.tell(*texts)
 
-    def _find(self) -> Sighted | None:
-        """The site file; None when told to stop, or where once is enough. What is tried is said."""
+    def _find(self) -> Sighted | Begun | None:
+        """The site file; None when told to stop, or where once is enough. What is tried is said.
+
+        An installation that was begun needs no file: its own is in the state. It is waited for as long as a volume needs.
+        """
         for number, wait_s in enumerate(itertools.chain(self.waits_s, itertools.repeat(self.waits_s[-1]))):
             self._is_settled = self._is_settled or self.once or number >= SETTLE_ROUNDS
             sighted, passed = choose(self.look(self._is_settled))
             if sighted is not None:
                 self._tell(f"Site file: {sighted.says}")
                 return sighted
+            if self._is_settled and (begun := self._find_begun()) is not None:
+                return begun
             self._tell_passed(passed, wait_s)
             if self.once or self.stopped.wait(wait_s):
                 return None
         return None
+
+    def _find_begun(self) -> Begun | None:
+        try:
+            return find_begun(self.state)
+        except RackstrapError as error:
+            self._tell(error.message, error.hint)
+            return None
 
     def _tell_passed(self, passed: tuple[Absent | Wrong, ...], wait_s: float) -> None:
         wrong = [one for one in passed if isinstance(one, Wrong)]
@@ -113,10 +126,9 @@ class Headless:
 
     def _carry_out(self, sighted: Sighted) -> int:
         """One round with this file. Raises RackstrapError."""
-        begun = find_begun(self.state, sighted)
-        if begun is not None and not begun.is_other:
-            self._tell(f"The installation of {begun.name} that was begun goes on.")
-            return self._work(keep_beside(self.state, begun))
+        begun = find_begun_of(self.state, sighted)
+        if begun is not None:
+            return self._go_on(begun, sighted)
         found = take(sighted, self.state)
         self._tell(*(render_problem(problem) for problem in found.problems))
         if found.site is None:
@@ -131,7 +143,18 @@ class Headless:
         if found.site.interactive:
             return self._leave_to_person(found, found.site, sighted)
         self._prepare(found.site)
-        return self._work(found.path)
+        return self._work(found.path, found.beside)
+
+    def _go_on(self, begun: Begun, sighted: Sighted | None) -> int:
+        """With an installation that was begun. It needs no network: what is wrong there is told, and stops nothing."""
+        self._tell(f"The installation of {begun.site.name} that was begun goes on.")
+        if sighted is not None and sighted.is_trusted:
+            self.acts.let_in(begun.site)
+        try:
+            self._prepare(begun.site)
+        except RackstrapError as error:
+            self._tell(error.message, error.hint)
+        return self._work(begun.path, begun.beside)
 
     def _judge_trust(self, found: Found, site: Site) -> None:
         if found.doubt:
@@ -151,10 +174,10 @@ class Headless:
             raise RackstrapError(f"Stopped before anything was changed: {stops[0].found}", stops[0].remedy, exit_code=WRONG)
         self._tell(self.acts.set_network(site))
 
-    def _work(self, path: Path) -> int:
+    def _work(self, path: Path, beside: Path) -> int:
         self.telling.head("The work has begun.")
         self._has_worked = True
-        code = self.acts.run(path, self.telling.tell)
+        code = self.acts.run(path, beside, self.telling.tell)
         self.telling.head(ENDS.get(code, f"It ended with {code}."))
         if code != DONE:
             self.telling.tell(STAYS)
@@ -177,7 +200,7 @@ class Headless:
                 look_at = time.monotonic() + self._find_again_s(sighted)
         return AT_GATE
 
-    def _wait_for_change(self, sighted: Sighted) -> bool:
+    def _wait_for_change(self, sighted: Sighted | None) -> bool:
         """Until the next round is worth its while; False when told to stop.
 
         What failed before the work is tried again by itself: a cable may have been plugged in. The work is not: it has tried.
@@ -192,13 +215,13 @@ class Headless:
                 return True
         return False
 
-    def _is_changed(self, sighted: Sighted) -> bool:
+    def _is_changed(self, sighted: Sighted | None) -> bool:
         """Whether another file is found now; that none is found is no change: the volume may have been pulled out."""
         now, _ = choose(self.look(True))
         return now is not None and now != sighted
 
-    def _find_again_s(self, sighted: Sighted) -> float:
+    def _find_again_s(self, sighted: Sighted | None) -> float:
         if self.again_s is not None:
             return self.again_s
-        is_far = sighted.source == "dhcp" or "://" in sighted.says
+        is_far = sighted is None or sighted.source == "dhcp" or "://" in sighted.says
         return AGAIN_S if is_far else AGAIN_HERE_S

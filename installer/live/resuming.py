@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
-from installer.live.asking import WANTED
 from installer.live.given import FOLDER, load_digest
 from installer.live.sources import SITE_FILE, Sighted
 from installer.model.problems import RackstrapError
+from installer.model.site import Site
 from installer.site.load import load_site, parse_site
-from installer.site.save import save_text
-
-# Where the site of an installation lies: as the TUI started it, as it was given, as it was applied.
-KEPT: Final = (WANTED, f"{FOLDER}/{SITE_FILE}", SITE_FILE)
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A begun installation's site. `is_other`: the file that was found now is another than the one it was begun with."""
+    """A begun installation's site file, and where its relative paths begin."""
 
-    name: str
-    text: str = field(repr=False)
+    site: Site
     path: Path
-    is_other: bool
+    beside: Path
 
 
-def find_begun(state: Path, sighted: Sighted) -> Begun | None:
+def find_begun_of(state: Path, sighted: Sighted) -> Begun | None:
     """The begun installation that this file is of; None where none was begun, or of another site. Raises RackstrapError.
 
-    What was decided then is kept as it was, a person's answers among it, unless the file itself was changed since it was given.
+    What was decided then is kept as it was, a person's answers among it, unless the file was changed since it was given.
     """
+    begun = find_begun(state)
+    if begun is None or load_digest(state) not in ("", sha256(sighted.content).hexdigest()):
+        return None
+    found = parse_site(sighted.content, sighted.name).site
+    return begun if found is not None and begun.site.name == found.name else None
+
+
+def find_begun(state: Path) -> Begun | None:
+    """The installation of this machine that was begun and has not ended. Raises RackstrapError where the store is damaged."""
     if not has_begun(state):
         return None
-    found = parse_site(sighted.content, sighted.says).site
-    digest = load_digest(state)
-    is_other = bool(digest) and digest != sha256(sighted.content).hexdigest()
-    for kept in (state / name for name in KEPT):
+    for path, beside in _find_kept(state):
         try:
-            loaded = load_site(kept)
+            kept = load_site(path).site
         except RackstrapError:
             continue
-        if loaded.site is not None and found is not None and loaded.site.name == found.name:
-            return Begun(loaded.site.name, loaded.document.text, kept, is_other)
+        if kept is not None:
+            return Begun(kept, path, beside)
     return None
+
+
+def _find_kept(state: Path) -> Iterator[tuple[Path, Path]]:
+    """What the installation wants carried out; else what was given."""
+    from installer.admin.wanted import find_wanted
+
+    wanted = find_wanted(state)
+    if wanted is not None:
+        yield wanted
+    yield state / FOLDER / SITE_FILE, state / FOLDER
 
 
 def has_begun(state: Path) -> bool:
@@ -56,12 +67,3 @@ def has_begun(state: Path) -> bool:
 
     with Journal(state / "store.db") as journal:
         return journal.ledger.admin.has_begun
-
-
-def keep_beside(state: Path, begun: Begun) -> Path:
-    """The begun site's text where the files that it names are. Gives its path."""
-    path = state / FOLDER / SITE_FILE
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if begun.path != path:
-        save_text(path, begun.text)
-    return path

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from installer.live.boot import SITE_AREA, Boot
 from installer.live.fetch import MOST_BYTES, Fetched, Limits, fetch
@@ -42,12 +42,13 @@ class Part:
 class Sighted:
     """A site file as it was found. `read` gives the files that it names, by relative path, and raises RackstrapError.
 
-    `says`: where it is, in words. `doubt`: why it carries no consent to erase; "" where it does.
+    `says`: where it is, in words; `name`: what it is called there. `doubt`: why it carries no consent to erase; "" where it does.
     """
 
     content: bytes = field(repr=False)
     source: Source
     says: str
+    name: str
     doubt: str
     read: Callable[[str], Part] = field(repr=False, compare=False)
 
@@ -143,7 +144,7 @@ class Places:
         def read(path: str) -> Part:
             return Part(read_path(volume.filesystem, device, path, MOST_BYTES))
 
-        return Sighted(read(name).content, "volume", f"{name} on {volume.title}", "", read)
+        return Sighted(read(name).content, "volume", f"{name} on {volume.title}", name, "", read)
 
     def look_at_area(self) -> Look:
         try:
@@ -161,7 +162,7 @@ class Places:
                 raise RackstrapError(f"the ISO holds no {path}", "put it beside the site file and customize the ISO again")
             return Part(files[path])
 
-        return Sighted(files[SITE_FILE], "iso", "the site file in the ISO", "", read)
+        return Sighted(files[SITE_FILE], "iso", "the site file in the ISO", SITE_FILE, "", read)
 
     def look_at_leases(self) -> Look:
         try:
@@ -185,7 +186,8 @@ class Places:
             return Part(part.content, find_doubt(part, pins, doubt))
 
         says = f"{show_url(url)}{' (named by DHCP)' if source == 'dhcp' else ''}"
-        return Sighted(got.content, source, says, "" if pins.file else server_doubt, read)
+        name = PurePosixPath(unquote(urlsplit(url).path)).name or SITE_FILE
+        return Sighted(got.content, source, says, name, "" if pins.file else server_doubt, read)
 
 
 def find_doubt(got: Fetched, pins: Pins, doubt: str) -> str:
@@ -208,7 +210,7 @@ def _look_at_path(path: Path, pins: Pins) -> Look:
     def read(name: str) -> Part:
         return Part(read_plain(path.parent / PurePosixPath(name)))
 
-    return Sighted(content, "word", str(path), "", read)
+    return Sighted(content, "word", str(path), path.name, "", read)
 
 
 def read_plain(path: Path) -> bytes:

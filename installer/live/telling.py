@@ -74,7 +74,7 @@ class Telling:
 def make_lines(text: str) -> list[str]:
     """The text without control characters, in lines of a console's width."""
     clean = ("".join(c if c.isprintable() else " " for c in line) for line in text.splitlines())
-    return [part for line in clean for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")]
+    return [part for line in clean for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
 
 
 def write_console(console: Path, content: bytes) -> None:

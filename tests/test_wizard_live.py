@@ -300,7 +300,7 @@ def test_an_apply_goes_on_without_us_and_is_stopped_by_word(tmp_path: Path) -> N
     assert running is not None
     assert (running.pid, running.mode) == (pid, "discover")
     assert os.getsid(pid) == pid
-    assert (tmp_path / "run/wanted/site.yaml").read_text() == SITE
+    assert (tmp_path / "run/wanted/discover.yaml").read_text() == SITE
     other = Launcher(tmp_path, [])
     assert other.find_running() == running
     launcher.close()

@@ -89,7 +89,7 @@ def test_what_was_reviewed_is_applied_though_another_screen_starts_something(tmp
         (tmp_path / "go").touch()
         started.result(20)
     assert (tmp_path / "read").read_text() == ours
-    assert Launcher(tmp_path, []).find_wanted() == theirs
+    assert (tmp_path / "run/wanted/site.yaml").read_text() == theirs
 
 
 def test_old_site_files_of_starts_are_not_heaped_up(tmp_path: Path) -> None:

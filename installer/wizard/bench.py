@@ -131,7 +131,7 @@ class Bench:
         if time.monotonic() < self._running_at + RUNNING_EVERY_S:
             return False
         self._running_at = time.monotonic()
-        return self.launcher.find_running() != self._running
+        return starting.find_running(self._launchers) != self._running
 
     def look(self, outside: Outside, wants: frozenset[str]) -> View:
         """The view of this moment. The draft must be set."""
@@ -139,7 +139,7 @@ class Bench:
             raise RackstrapError("there is no draft yet")
         moment = self.watcher.look()
         planned = self._plan(moment, wants, outside.here)
-        self._running, self._running_at = self.launcher.find_running(), time.monotonic()
+        self._running, self._running_at = starting.find_running(self._launchers), time.monotonic()
         applied = None
         if planned.applied_files is not None:
             applied = Applied(planned.applied_text, planned.applied_files)

@@ -6,6 +6,7 @@ It is followed by its lock and its log, and ended by a signal.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import subprocess
@@ -24,6 +25,8 @@ from installer.wizard.view import Running
 BEGINS_WITHIN_S: Final = 20.0
 READ_WITHIN_S: Final = 600.0  # whoever was started has read its site file long before
 LOOK_EVERY_S: Final = 0.05
+DISCOVERED: Final = "discover.yaml"  # apart from site.yaml: by that a headless start knows that its questions were answered
+INSTALL_LOCK: Final = "install.lock"  # as installer.admin.run takes it
 TAIL_BYTES: Final = 2 * 2**20  # the last line holds the status of every node
 
 
@@ -55,14 +58,21 @@ class Launcher:
     def _wanted(self) -> Path:
         return self.state / "run/wanted/site.yaml"
 
-    def find_wanted(self) -> str:
-        """The site file's text that was started last; "" for none."""
-        return self._wanted.read_text(encoding="utf-8") if self._wanted.exists() else ""
+    def find_discovered(self) -> str:
+        """The site file's text by which discovery was started last; "" for none."""
+        path = self._wanted.with_name(DISCOVERED)
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def find_running(self) -> Running | None:
         self._children = [child for child in self._children if child.poll() is None]
         holder = find_holder(self.state)
         return Running(holder.pid, holder.mode, holder.since) if holder is not None else None
+
+    def find_own(self, child: subprocess.Popen[bytes]) -> tuple[bool, bool]:
+        """Whether what runs is this child, and whether it has begun: is past all that could be refused."""
+        holder = find_holder(self.state)
+        is_it = holder is not None and holder.pid == child.pid
+        return is_it, is_it and holder is not None and holder.has_begun
 
     def find_last_end(self) -> str:
         """The last sentence of the apply that ended last; "" before any has."""
@@ -77,7 +87,7 @@ class Launcher:
 
     def start(self, text: str, *more: str) -> int:
         """Start on this site file's text; its process id once it has begun. Raises RackstrapError with its last words."""
-        site = self._save_wanted(text)
+        site = self._save_wanted(text, DISCOVERED if "--discover" in more else self._wanted.name)
         words = [*self._words, str(site), "--state", str(self.state), "--json", *more]
         handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -89,7 +99,7 @@ class Launcher:
         self._children.append(child)
         return self._see_begin(child)
 
-    def _save_wanted(self, text: str) -> Path:
+    def _save_wanted(self, text: str, name: str) -> Path:
         """A file that holds this text and never another: a second screen may start something before this one is read."""
         folder = self._wanted.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +107,7 @@ class Launcher:
             with contextlib.suppress(FileNotFoundError):
                 if old.stat().st_mtime < time.time() - READ_WITHIN_S:
                     old.unlink()
-        save_text(self._wanted, text)
+        save_text(folder / name, text)
         site = folder / f"site-{sha256(text.encode()).hexdigest()[:16]}.yaml"
         save_text(site, text)
         return site
@@ -107,13 +117,11 @@ class Launcher:
         while time.monotonic() < ends_at:
             if child.poll() is not None:
                 break
-            holder = find_holder(self.state)
-            if holder is not None and holder.pid == child.pid and holder.has_begun:
+            if self.find_own(child)[1]:
                 return child.pid
             time.sleep(LOOK_EVERY_S)
         else:
-            holder = find_holder(self.state)
-            if holder is not None and holder.pid == child.pid:
+            if self.find_own(child)[0]:
                 return child.pid  # it looks for other DHCP servers, or waits for its services: that may take long
         if child.returncode == 0:
             return child.pid  # done before we looked
@@ -130,6 +138,39 @@ class Launcher:
     def stop(self) -> str:
         """End the one that runs, between two events."""
         return "stopped; nothing is lost" if stop_holder(self.state) else "nothing was running"
+
+
+class Installing(Launcher):
+    """Starts `rackstrap install`, which has a lock of its own."""
+
+    def find_running(self) -> Running | None:
+        self._children = [child for child in self._children if child.poll() is None]
+        lock = self.state / INSTALL_LOCK
+        return Running(0, "install", lock.stat().st_mtime) if is_held(lock) else None
+
+    def find_own(self, child: subprocess.Popen[bytes]) -> tuple[bool, bool]:
+        """It has begun once it tells how far it is: only then are its consent and its disks known to be good."""
+        del child
+        try:
+            return is_held(self.state / INSTALL_LOCK), b'{"progress"' in self.log.read_bytes()
+        except OSError:
+            return False, False
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process holds this lock file (flock(2))."""
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
 
 
 def let_go(child: subprocess.Popen[bytes]) -> None:

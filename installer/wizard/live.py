@@ -15,12 +15,12 @@ from installer.network.change import confirm_network, renew_dhcp, set_network
 from installer.preflight.target import make_target
 from installer.preflight.watching import Watching
 from installer.serve.verbs import find_serving, start_serving
-from installer.wizard import bmcs, here, targets
+from installer.wizard import around, bmcs, here, targets
 from installer.wizard.asked import find_stamp, load_asked
 from installer.wizard.bench import Bench, Outside
 from installer.wizard.draft import Draft, make_new_draft
 from installer.wizard.keyboard import find_keyboard, find_keyboards, set_keyboard
-from installer.wizard.launching import Launcher, make_environment, make_live_words
+from installer.wizard.launching import Installing, Launcher, make_environment, make_live_words
 from installer.wizard.planning import PlaceFinder
 from installer.wizard.view import Here, View
 from installer.wizard.wishes import (
@@ -71,12 +71,13 @@ class LiveDesk:
         installing = None
         if self._boot.source == "medium":
             words = [*make_live_words("install"), "--image", str(self._image)]
-            installing = Launcher(self._state, words, make_environment(roles_dirs), "install")
+            installing = Installing(self._state, words, make_environment(roles_dirs), "install")
         place = PlaceFinder(self._state, self._image, interface or "")
         self.bench: Final = Bench(self._state, launcher, place, roles_dirs, installing)
         self.bench.open(site)
         self._prober: Final = here.Prober(self._state)
-        self._prober_number = -1
+        self._around: Final = around.Around() if self._boot.source == "medium" else None
+        self._seen = (-1, -1)  # numbers of prober and surroundings
         self._is_new = self.bench.draft is None  # nothing was decided yet: the draft follows what the probe finds
         self._hostname: Final = here.find_hostname()
         self._fingerprint: Final = here.find_fingerprint()
@@ -88,15 +89,18 @@ class LiveDesk:
 
     def look(self, wants: frozenset[str]) -> View:
         self._take_asked()
-        if self._prober.number != self._prober_number:
+        if self._count() != self._seen:
             self._outside = self._look_outside()
         self._aim(wants)
         checks, self._checks_at = self._watching.latest()
         return self.bench.look(replace(self._outside, checks=checks, checks_at=self._checks_at), wants)
 
     def has_news(self) -> bool:
-        is_moved = self._prober.number != self._prober_number or self._watching.latest()[1] != self._checks_at
+        is_moved = self._count() != self._seen or self._watching.latest()[1] != self._checks_at
         return is_moved or find_stamp(self._state) != self._asked_stamp or self.bench.has_news()
+
+    def _count(self) -> tuple[int, int]:
+        return self._prober.number, self._around.number if self._around is not None else 0
 
     def _take_asked(self) -> None:
         """Go on from what a headless start has handed over meanwhile, unless something was decided here already."""
@@ -166,8 +170,9 @@ class LiveDesk:
         self.bench.close()
 
     def _look_outside(self) -> Outside:
-        self._prober_number = self._prober.number
+        self._seen = self._count()
         machine, volumes = self._prober.machine, self._prober.volumes
+        offers = self._around.offers if self._around is not None else ()
         if self._is_new:
             self.bench.set_draft(make_new_draft(machine, self.bench.roles))
         return Outside(
@@ -178,13 +183,15 @@ class LiveDesk:
                 keyboard=find_keyboard(),
                 keyboards=self._keyboards,
                 volumes=volumes,
-                continuing=targets.make_continuing(volumes),
+                continuing=(*around.make_offered(offers), *targets.make_continuing(volumes)),
                 state_dir=str(self._state),
                 boot_disks=here.find_boot_disks(machine),
                 confirm_by=self._prober.network.confirm_by,
                 methods=self._prober.network.methods,
                 boot=self._boot,
                 version=__version__,
+                on_disks=around.make_on_disks(self._around.installed, machine) if self._around is not None else (),
+                warnings=around.make_warnings(offers),
             )
         )
 
@@ -217,5 +224,7 @@ class LiveDesk:
             return said
         if isinstance(wish, OpenSite):
             self._is_new = False
+            if wish.target.startswith(around.OFFER) and self._around is not None:
+                return targets.open_offer(self.bench, self._around.find_offer(wish.target))
             return targets.open_site(self.bench, volumes, wish.target)
         return targets.save_report(self.look(frozenset({"plan"})), volumes, wish.target)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # problem: cannot be installed. planning: not planned yet. no: this machine was not started from the ISO, or runs from its disk.
 Standing = Literal["asks", "consented", "begun", "unpacked", "problem", "planning", "no"]
 HOST: Final = "admin"
+FAILED: Final = "failed"  # the stage that its progress row is left at
 SAID: Final[dict[Standing, str]] = {
     "asks": "asks you",
     "consented": "consented",
@@ -76,7 +77,8 @@ def find_standing(view: View) -> Standing:
     own, admin = view.own, view.ledger.admin
     if own is None:
         return "planning"
-    if admin.has_begun and admin.unpacked_epoch >= admin.installing_epoch and own.resumes:
+    is_at_work = view.running is not None and view.running.mode == "install"
+    if admin.has_begun and admin.unpacked_epoch >= admin.installing_epoch and is_at_work:
         return "unpacked"
     if own.has_errors or not own.disks:
         return "problem"
@@ -123,12 +125,18 @@ def name_disks(view: View) -> str:
     return " + ".join(name_disk(disk, view.here.machine) for disk in own.disks) if own is not None and own.disks else "-"
 
 
+def find_failure(view: View) -> str:
+    """Why the installation that ended last has failed; "" where none has."""
+    row = view.progress.get(HOST)
+    return row.text if row is not None and row.stage == FAILED and view.ledger.admin.has_begun else ""
+
+
 def find_percent(view: View) -> tuple[int, str]:
     """How far it is, in whole per cent, and what is being done; 0 and "" before it has begun."""
     standing, row = find_standing(view), view.progress.get(HOST)
     if standing == "unpacked":
         return 99, "hands over"
-    if not view.ledger.admin.has_begun or row is None:
+    if not view.ledger.admin.has_begun or row is None or row.stage == FAILED:
         return 0, ""
     first, last = SPANS.get(row.stage, (0, 99))
     return min(99, first + (last - first) * max(0, min(100, row.percent)) // 100), row.stage

@@ -12,6 +12,11 @@ from installer.wizard.launching import Launcher
 from installer.wizard.view import Running
 
 
+def find_running(launchers: Sequence[Launcher]) -> Running | None:
+    """What runs now; an installation of this machine before all else."""
+    return next((found for launcher in reversed(launchers) if (found := launcher.find_running()) is not None), None)
+
+
 def launch(launcher: Launcher, draft: Draft | None, wrong: Sequence[Problem], mode: Mode) -> str:
     """Start the apply process on the draft. Raises RackstrapError with what to correct first.
 
@@ -19,7 +24,7 @@ def launch(launcher: Launcher, draft: Draft | None, wrong: Sequence[Problem], mo
     """
     draft, running = check_launch(launcher, draft, wrong)
     if running is not None and mode == "discover":
-        if launcher.find_wanted() == draft.text:
+        if launcher.find_discovered() == draft.text:
             return "machines are being discovered already"
         launcher.stop()
     pid = launcher.start(draft.text, *find_beside(draft), *(("--discover",) if mode == "discover" else ()))
@@ -39,6 +44,8 @@ def check_launch(launcher: Launcher, draft: Draft | None, wrong: Sequence[Proble
         message = f"{wrong[0].place}: {wrong[0].message}" if wrong else "the site file cannot be read"
         raise RackstrapError(message, wrong[0].hint if wrong else "")
     running = launcher.find_running()
+    if running is not None and running.mode == "install":
+        raise RackstrapError("this machine is being installed already", "wait for its end: it goes on with the site by itself")
     if running is not None and running.mode == "apply":
         raise RackstrapError(f"process {running.pid} is applying a site already", "stop it first, or wait for its end")
     return draft, running

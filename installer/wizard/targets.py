@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from installer.live.volumes import BY_ID, SITE_NAME, Volume, find_volume, read_file, write_file
 from installer.model.problems import RackstrapError
 from installer.site.save import save_text
 from installer.wizard.bench import Bench
 from installer.wizard.view import Continuing, View
+
+if TYPE_CHECKING:
+    from installer.live.sources import Sighted
 
 VOLUME: Final = "volume:"
 SITE_FILE: Final = "site.yaml"
@@ -53,6 +56,20 @@ def open_site(bench: Bench, volumes: tuple[Volume, ...], target: str) -> str:
         copy.write_bytes(content)
         bench.adopt(bench.read_site(copy).text)
     return f"goes on from {name} on {volume.title}"
+
+
+def open_offer(bench: Bench, sighted: Sighted) -> str:
+    """Go on from a site file that was given, with the files that it names. Raises RackstrapError; the draft is then as it was."""
+    from installer.live.given import take
+
+    found = take(sighted, bench.state)
+    if found.site is None:
+        wrong = next((one for one in found.problems if one.severity == "error"), None)
+        message = f"{wrong.place}: {wrong.message}" if wrong is not None else f"{found.says} is no site file"
+        raise RackstrapError(message, wrong.hint if wrong is not None else "choose another")
+    bench.open_site(found.path)
+    held = f"; nothing may be erased by it: {found.doubt}" if found.withheld else ""
+    return f"goes on from {found.says}{held}"
 
 
 def find_path(target: str, name: str) -> Path:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Continuing:
     """Something to go on from: a saved draft, the applied site, a file on a volume. `target`: for OpenSite."""
 
-    kind: Literal["draft", "applied", "volume", "file"]
+    kind: Literal["draft", "applied", "volume", "file", "offer"]
     title: str
     target: str
     at: float = 0.0
@@ -38,6 +38,7 @@ class OnDisk:
     """An installation of an admin node that was found on this machine's disks. `stage`: where one that is not `finished` stopped.
 
     `disk`: as the operator knows it, by model and the end of its serial number. `at`: when it ended or stopped, 0 unknown.
+    `ours`: of this machine; another one's disk may have been put in here.
     """
 
     hostname: str
@@ -45,6 +46,7 @@ class OnDisk:
     finished: bool
     stage: str = ""
     at: float = 0.0
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +68,16 @@ class Here:
     boot: Boot = field(default_factory=Boot)
     version: str = ""
     on_disks: tuple[OnDisk, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()  # site files that are meant to be there and cannot be taken: what, what to do
     only_looks: str = ""  # nothing can be changed from this screen: what to do instead; "" where it can
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The apply process that runs: `mode` discover or apply."""
+    """The process that runs: `mode` discover or apply; install where it installs this machine, of which no pid is known."""
 
     pid: int
-    mode: Literal["discover", "apply"]
+    mode: Literal["discover", "apply", "install"]
     since: float
 
 

@@ -228,6 +228,8 @@ def leave_out(view: View, chosen: Selection) -> Outcome:
 def stop(view: View, _chosen: Selection) -> Outcome:
     if view.running is None:
         return Refused("nothing runs", "c goes on with what is left")
+    if view.running.mode == "install":
+        return Refused("the installation of this machine is not stopped half-way", "wait for its end: it takes some minutes")
 
     def follow(now: View, answer: Selection) -> Outcome:
         if answer.text != "yes":
@@ -247,7 +249,7 @@ def _make_question(label: str, yes: str) -> Field:
 
 def go_on(view: View, chosen: Selection) -> Outcome:
     """Apply again. It gives no consent: what needs one waits for the review page."""
-    if view.running is not None and view.running.mode == "apply":
+    if view.running is not None and view.running.mode != "discover":
         return Refused("it runs already", "s stops it; Enter on a node shows what it is at")
     problem = check_ready(view)
     if problem is not None:

@@ -30,6 +30,7 @@ class Offer:
     names: dict[str, str]  # kernel name -> "SAMSUNG MZ7LH960 ..0017"
     machine: Machine  # with those disks alone that could be chosen from
     shared: frozenset[str]
+    least_bytes: int
 
     def reason(self, disk: Disk) -> str:
         """Why it is not offered; "" when it is."""
@@ -43,15 +44,16 @@ def make_offer(view: View) -> Offer:
     shared = find_shared_wwns([own, *others])
     running = tuple(disk for disk in own.disks if disk.id in view.here.boot_disks)
     machine = replace(own, disks=tuple(disk for disk in own.disks if disk not in running))
-    offered, refused = find_offered(machine, shared, LEAST_BYTES)
-    worded = tuple((disk, _word_reason(disk, reason, view)) for disk, reason in refused)
+    least_bytes = view.own_least_bytes or LEAST_BYTES
+    offered, refused = find_offered(machine, shared, least_bytes)
+    worded = tuple((disk, _word_reason(disk, reason, view, least_bytes)) for disk, reason in refused)
     live = tuple((disk, "this installer" if disk.removable else "this system runs from it") for disk in running)
-    return Offer(offered, (*live, *worded), name_disks(own.disks), machine, shared)
+    return Offer(offered, (*live, *worded), name_disks(own.disks), machine, shared, least_bytes)
 
 
-def _word_reason(disk: Disk, reason: str, view: View) -> str:
+def _word_reason(disk: Disk, reason: str, view: View, least_bytes: int) -> str:
     if reason.startswith("it is too small"):
-        return f"too small: {describe_bytes(LEAST_BYTES)} are needed"
+        return f"too small: {describe_bytes(least_bytes)} are needed"
     if "WWN" in reason:
         seen = [
             node.title
@@ -64,7 +66,7 @@ def _word_reason(disk: Disk, reason: str, view: View) -> str:
 
 def choose(choice: DiskChoice, offer: Offer) -> DiskSet:
     """The disks that the site file's choice means here, by the planner's rules."""
-    return choose_disks(choice, offer.machine, offer.shared, LEAST_BYTES)
+    return choose_disks(choice, offer.machine, offer.shared, offer.least_bytes)
 
 
 def name_disks(disks: Sequence[Disk]) -> dict[str, str]:

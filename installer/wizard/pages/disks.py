@@ -12,7 +12,7 @@ from installer.plan.describe import describe_bytes, describe_holds, join_words
 from installer.plan.storage import has_name
 from installer.site.tree import Path
 from installer.wizard.draft import find_value
-from installer.wizard.page import Action, Column, Edited, Go, Line, Lines, Outcome, Page, Refused, Row, Selection, Table
+from installer.wizard.page import Action, Column, Edited, Go, Line, Lines, Outcome, Page, Part, Refused, Row, Selection, Table
 from installer.wizard.pages.disk_words import Offer, choose, describe_contents, describe_kind, make_offer
 from installer.wizard.view import View
 
@@ -44,8 +44,27 @@ def make_disks_page(view: View, subject: str) -> Page:
         Action("enter", "choose", choose_row, "disks", "install on this disk, or on the two that are marked, as a mirror"),
         Action("i", "all about it", lambda _, at: Go("disk", at.row), "disks", "everything that is known about this disk"),
     )
-    question = "Where shall the admin node live? Everything on the chosen disk will be lost."
-    return Page("disks", "Disks", question, (table, _make_choice(view, offer)), actions, HELP, subject)
+    parts: tuple[Part, ...] = (*_make_note(view), table, _make_choice(view, offer))
+    return Page("disks", "Disks", _make_question(view), parts, actions, HELP, subject, frozenset({"plan"}))
+
+
+def _make_question(view: View) -> str:
+    match view.here.boot.source, view.here.boot.mode:
+        case "medium", "live":
+            return "Where would the admin node live? This system runs live: nothing is installed unless you ask."
+        case "disk", _:
+            return "Where shall the admin node live when it is installed anew? Nothing changes now."
+    return "Where shall the admin node live? Everything on the chosen disk will be lost."
+
+
+def _make_note(view: View) -> tuple[Lines, ...]:
+    """Disks of an admin node that is installed already: the choice may be about them."""
+    found = [one for one in view.here.on_disks if one.finished] if view.here.boot.source == "medium" else []
+    how = "choose another disk to keep it; or start this machine without the ISO to go on with it"
+    lines = tuple(
+        Line(f"{one.hostname} is installed on {one.disk}: what is chosen here is erased", "warn", "", (how,)) for one in found
+    )
+    return (Lines("installed", lines),) if lines else ()
 
 
 def _make_key(disk: Disk, offer: Offer) -> str:

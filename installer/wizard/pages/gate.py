@@ -61,6 +61,8 @@ def check_ready(view: View, scope: Scope = "all") -> Refused | None:
         return Refused(view.plan_problem or "the plan is being made", "wait a moment, and try again")
     if view.plan.site != view.draft.site.name:
         return ANEW
+    if view.running is not None and view.running.mode == "install":
+        return Refused("this machine is being installed already", "n goes to it; the rack follows by itself")
     if view.running is not None and view.running.mode == "apply":
         return Refused("the deployment runs already", "n goes to it; s there stops it, then consent to more")
     return _check_own(view) if has_own(view, scope) else None

@@ -122,6 +122,8 @@ def _find_progress(view: View) -> tuple[str, str, str, Mood, tuple[str, ...]]:
         return "installed", "starts from its disk now", "99", "wait", ()
     if view.ledger.admin.has_begun and view.running is not None:
         return "installing", stage or "begins", f"{percent}", "", ()
+    if failure := own.find_failure(view):
+        return "problem", "failed", "-", "FAIL", (failure, "put that right; c goes on with the consent that was given")
     if standing == "problem":
         return "problem", "not begun", "-", "FAIL", tuple(text for text in own.say_problem(view) if text)
     if view.ledger.admin.has_begun:

@@ -32,7 +32,12 @@ from installer.wizard.sections import check_leaf, find_mood, find_sections
 from installer.wizard.view import Here, View
 from installer.wizard.wishes import OpenSite, SetKeyboard
 
-_KINDS: Final = {"draft": "unfinished", "applied": "applied", "volume": "on a volume", "file": "file"}
+_KINDS: Final = {"draft": "unfinished", "applied": "applied", "volume": "on a volume", "file": "file", "offer": "given"}
+_RUNS: Final = {
+    "discover": "machines are being discovered",
+    "apply": "a deployment is running",
+    "install": "this machine is being installed",
+}
 _MOST_PROBLEMS: Final = 100
 _HELP: Final = (
     "You should see what this machine is, and how to reach it by SSH.",
@@ -59,7 +64,7 @@ def make_welcome_page(view: View, subject: str) -> Page:
         Action("k", "keyboard", _ask_keyboard, "", "Changes the keyboard layout, here and on every node."),
         Action("l", "plain lines", lambda _, __: Go("plain"), "", "Goes on in plain lines; nothing typed is lost."),
     ]
-    if any(not found.finished for found in view.here.on_disks):
+    if any(found.ours and not found.finished for found in view.here.on_disks):
         actions.append(Action("g", "go on", lambda _, __: Go("deploy"), "", "To the installation that stopped."))
     if view.draft.problems if view.draft.file else find_mood(view.draft.problems) == "FAIL":
         parts.append(_make_problems_table(view))
@@ -83,6 +88,7 @@ def _make_machine_lines(view: View) -> Lines:
         Line(", ".join(addresses[:4]) or "none yet: the next page gives it one", "", "addresses"),
         *(make_ssh_line(text, is_first=at == 0) for at, text in enumerate(here.ssh)),
         *_make_found_lines(view),
+        *(Line(what, "warn", "site file", (remedy,) if remedy else ()) for what, remedy in here.warnings[:4]),
         Line(f"{here.keyboard or keyboard or 'us (not set)'}: press k to change it", "", "keyboard"),
         Line("garbled screen, or a screen reader? press l for plain lines", "", "plain"),
     ]
@@ -94,10 +100,8 @@ def _make_machine_lines(view: View) -> Lines:
         touches = "" if "nothing real" in here.rehearsal else ": nothing real is touched"
         lines.insert(0, Line(f"{here.rehearsal.removeprefix('a rehearsal: ')}{touches}", "ok", "rehearsal"))
     if view.running is not None:
-        words = {"discover": "machines are being discovered", "apply": "a deployment is running"}
-        lines.insert(
-            0, Line(f"{words[view.running.mode]} (process {view.running.pid}); the later screens show it", "wait", "running")
-        )
+        process = f" (process {view.running.pid})" if view.running.pid else ""
+        lines.insert(0, Line(f"{_RUNS[view.running.mode]}{process}; the later screens show it", "wait", "running"))
     return Lines("machine", tuple(lines), f"This is {here.hostname or 'the admin node'}")
 
 
@@ -121,7 +125,12 @@ def _make_found_lines(view: View) -> list[Line]:
     for found in view.here.on_disks if view.here.boot.source != "disk" else ():
         if found.finished:
             how = "to go on with it, start this machine again without the ISO; nothing here touches it by itself"
-            lines.append(Line(f"{found.hostname} is installed on {found.disk}", "warn", "on disk", (how,)))
+            whose = "" if found.ours else " (of another machine)"
+            lines.append(Line(f"{found.hostname}{whose} is installed on {found.disk}", "warn", "on disk", (how,)))
+            continue
+        if not found.ours:
+            text = f"an unfinished installation of {found.hostname}, of another machine, is on {found.disk}"
+            lines.append(Line(text, "warn", "on disk"))
             continue
         stage = f" while {found.stage}" if found.stage else ""
         at = f" at {time.strftime('%H:%M', time.localtime(found.at))}" if found.at else ""

@@ -1,0 +1,94 @@
+"""What this machine was given, looked at by a thread of its own: site files to go on from, and installations on its disks.
+
+Only in the live system of the ISO. Nothing is mounted, nothing is written, nothing is taken by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from installer.model.facts import Disk, Machine
+from installer.model.problems import RackstrapError
+from installer.wizard.losses import name_disk
+from installer.wizard.view import Continuing, OnDisk
+
+if TYPE_CHECKING:
+    from installer.admin.find import Installation
+    from installer.live.sources import Sighted, Wrong
+
+OFFER: Final = "offer:"
+KINDS: Final = {"word": "by kernel word", "iso": "in the ISO", "dhcp": "by DHCP", "volume": "on a volume"}
+
+
+class Around:
+    """`offers` and `installed` are what was seen last; `number` grows when they have changed."""
+
+    def __init__(self) -> None:
+        self.offers: tuple[Sighted | Wrong, ...] = ()
+        self.installed: tuple[Installation, ...] = ()
+        self.number = 0
+        threading.Thread(target=self._run, name="around", daemon=True).start()
+
+    def _run(self) -> None:
+        self.installed = find_installed()
+        self.number += 1
+        from installer.live.offers import find_offers
+
+        self.offers = find_offers()
+        self.number += 1
+
+    def find_offer(self, target: str) -> Sighted:
+        """The offer that a page names. Raises RackstrapError."""
+        from installer.live.sources import Sighted
+
+        source = target.removeprefix(OFFER)
+        found = next((one for one in self.offers if isinstance(one, Sighted) and one.source == source), None)
+        if found is None:
+            raise RackstrapError("this site file is not there any more", "choose another")
+        return found
+
+
+def find_installed() -> tuple[Installation, ...]:
+    """The installations of admin nodes on this machine's disks; none where that cannot be told."""
+    from installer.admin.find import find_esps, find_installations, find_who
+
+    try:
+        return find_installations(find_esps(), find_who())[0]
+    except (RackstrapError, OSError):
+        return ()
+
+
+def make_offered(offers: tuple[Sighted | Wrong, ...]) -> tuple[Continuing, ...]:
+    """What may be gone on from. Files on volumes are offered one by one elsewhere."""
+    from installer.live.sources import Sighted
+
+    found = [one for one in offers if isinstance(one, Sighted) and one.source != "volume"]
+    return tuple(Continuing("offer", f"{one.says} ({KINDS[one.source]})", f"{OFFER}{one.source}") for one in found)
+
+
+def make_warnings(offers: tuple[Sighted | Wrong, ...]) -> tuple[tuple[str, str], ...]:
+    """Places where a site file is meant to be and cannot be taken: what is wrong, and what to do."""
+    from installer.live.sources import Wrong
+
+    return tuple((one.says, one.hint) for one in offers if isinstance(one, Wrong))
+
+
+def make_on_disks(installed: tuple[Installation, ...], machine: Machine) -> tuple[OnDisk, ...]:
+    """The installations with their disks called as on every page."""
+    disks = {disk.name: disk for disk in machine.disks}
+    return tuple(
+        OnDisk(
+            one.where.hostname,
+            " and ".join(_name(disks.get(esp.disk), esp.disk, machine) for esp in one.esps),
+            one.kind == "finished",
+            one.where.stage,
+            one.where.at,
+            one.is_ours,
+        )
+        for one in installed
+    )
+
+
+def _name(disk: Disk | None, name: str, machine: Machine) -> str:
+    return name_disk(disk, machine) if disk is not None else name

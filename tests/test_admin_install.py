@@ -31,7 +31,7 @@ from installer.model.ledger import Ledger
 from installer.model.plan import Image
 from installer.model.problems import RackstrapError
 from installer.node.programs import run_program
-from installer.plan.admin import AdminInstall, plan_admin
+from installer.plan.admin import AdminInstall, make_admin_consent, plan_admin
 from installer.power.credentials import load_credentials
 from installer.serve.place import load_image
 from tests.plan_samples import EXT4, KEY, ROLES, TABLE, make_disk, make_machine, make_site
@@ -273,6 +273,20 @@ def test_that_it_runs_from_its_disk_is_journaled_once(installed: Path) -> None:
         found = journal.ledger.admin.installed
     assert found is not None
     assert (found.epoch, found.disks, found.address) == (1, ("ata-ONE",), "192.168.124.10")
+
+
+def test_status_shows_how_far_the_installation_of_this_machine_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Journal(tmp_path / "store.db") as journal:
+        consent = make_admin_consent(HERE, ["ata-DISK_sda"], journal.ledger, "test")
+        journal.append(Event(Happened.ADMIN_CONSENTED, "admin", consent))
+        journal.append(Event(Happened.ADMIN_INSTALL_STARTED, "admin", {"epoch": 1}), durable=True)
+        journal.store.set_progress("admin", "unpack", 61, "unpack the image")
+    assert run(["status", "--state", str(tmp_path)]) == 0
+    assert "installing unpack 61 %     unpack the image" in capsys.readouterr().out
+    record_installed(tmp_path, 1, ("ata-DISK_sda",))
+    assert run(["status", "--state", str(tmp_path), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["status"]["admin"]
+    assert (shown["state"], shown["percent"], shown["disks"]) == ("installed", 0, ["ata-DISK_sda"])
 
 
 def test_what_apply_prints_becomes_plain_lines(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from installer.engine.store import Progress
 from installer.model.events import Event
-from installer.model.ledger import Ledger, MachineEntry
+from installer.model.ledger import AdminEntry, Ledger, MachineEntry
 
 WORK = frozenset({"installing", "hardware-installing", "readying"})
 
@@ -39,6 +39,17 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminStatus:
+    """The admin node's own installation. `state`: "" where none was begun, installing, installed."""
+
+    state: str = ""
+    stage: str = ""
+    percent: int = 0
+    text: str = ""
+    disks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SiteStatus:
     """Everything at one moment. `waits`: step -> what it waits for, for steps that are no node's."""
 
@@ -47,6 +58,7 @@ class SiteStatus:
     failed: Mapping[str, str]
     services: tuple[str, ...]
     events: int
+    admin: AdminStatus = AdminStatus()
 
 
 def make_status(ledger: Ledger, progress: Mapping[str, Progress], now: float) -> SiteStatus:
@@ -60,7 +72,16 @@ def make_status(ledger: Ledger, progress: Mapping[str, Progress], now: float) ->
     others = {host: "; ".join(texts) for host, texts in sorted(waits.items()) if host not in names}
     failed = {str(key): step.failed for key, step in ledger.steps.items() if step.failed}
     nodes = tuple(_make_node(entry, progress.get(entry.id), waits.get(entry.name, ()), now) for entry in entries)
-    return SiteStatus(nodes, others, failed, tuple(sorted(ledger.services)), ledger.seq)
+    own = make_admin_status(ledger.admin, progress.get("admin"))
+    return SiteStatus(nodes, others, failed, tuple(sorted(ledger.services)), ledger.seq, own)
+
+
+def make_admin_status(admin: AdminEntry, row: Progress | None) -> AdminStatus:
+    """How the admin node's own installation stands; its progress counts only while it is under way."""
+    if admin.has_begun:
+        disks = tuple(disk.id for disk in admin.consent.disks) if admin.consent is not None else ()
+        return AdminStatus("installing", row.stage if row else "", row.percent if row else 0, row.text if row else "", disks)
+    return AdminStatus("installed", disks=admin.installed.disks) if admin.installed is not None else AdminStatus()
 
 
 def _make_node(entry: MachineEntry, row: Progress | None, waits: Iterable[str], now: float) -> NodeStatus:
@@ -105,6 +126,9 @@ def dump_event(event: Event) -> dict[str, Any]:
 
 def render_status(status: SiteStatus) -> Iterator[str]:
     """Lines of at most the width that its texts need: one a node, reasons and waits below it."""
+    own = status.admin
+    if own.state == "installing":
+        yield f"{'admin':<14} {f'{own.state} {own.stage} {own.percent} %'.strip():<26} {own.text}".rstrip()
     if not status.nodes:
         yield "no machine has been discovered yet"
     for node in status.nodes:

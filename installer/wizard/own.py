@@ -139,4 +139,4 @@ def find_percent(view: View) -> tuple[int, str]:
     if not view.ledger.admin.has_begun or row is None or row.stage == FAILED:
         return 0, ""
     first, last = SPANS.get(row.stage, (0, 99))
-    return min(99, first + (last - first) * max(0, min(100, row.percent)) // 100), row.stage
+    return min(99, first + (last - first) * max(0, min(100, row.percent)) // 100), f"{row.stage} {row.percent} %"

@@ -14,6 +14,7 @@ from typing import Final
 from installer.engine.folders import claim_rehearsal
 from installer.lab import fleet_recordings
 from installer.lab.fleet import LOOKED
+from installer.live.boot import Boot
 from installer.model.facts import Machine
 from installer.model.problems import RackstrapError
 from installer.preflight.check import Check
@@ -55,7 +56,10 @@ NO_REACH: Final = RackstrapError(
 
 
 class RehearsalDesk:
-    """See installer.wizard.desk.Desk. `state`: where the rehearsal is kept; None for a folder that goes with it."""
+    """See installer.wizard.desk.Desk. `state`: where the rehearsal is kept; None for a folder that goes with it.
+
+    `boot`: how this machine is taken to have been started.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,9 @@ class RehearsalDesk:
         site: Path | None = None,
         roles_dirs: Sequence[Path] = (),
         speed: float = 1.0,
+        boot: Boot | None = None,
     ) -> None:
+        self._boot: Final = boot or Boot()
         self._is_demo: Final = is_demo
         self._speed: Final = speed
         self._files: Final = tuple(str(path.absolute()) for path in machines)
@@ -176,6 +182,7 @@ class RehearsalDesk:
                 machine=self._machine,
                 hostname="rehearsal",
                 rehearsal=says,
+                boot=self._boot,
                 state_dir=str(self._state),
             ),
             make_checks(self._machine),

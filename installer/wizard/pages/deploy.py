@@ -36,7 +36,7 @@ from installer.wizard.page import (
     Wished,
 )
 from installer.wizard.pages.gate import DEPLOY, check_ready, find_asked, make_wish, start
-from installer.wizard.pages.own import ROW, make_deploy_row
+from installer.wizard.pages.own import ROW, make_bar, make_deploy_row
 from installer.wizard.pages.own import make_summary as make_own_summary
 from installer.wizard.view import View
 from installer.wizard.wishes import Append, Apply, StopApplying
@@ -82,7 +82,9 @@ def make_deploy_page(view: View, _subject: str = "") -> Page:
         Action("v", "events", lambda _view, _: Go("events"), help="Everything that happened, in words."),
         *([Action("o", "this machine", lambda _view, _: Go("own"), help="Its own installation.")] if can_install(view) else []),
     )
-    return Page("deploy", "Deploy", "How far is it?", (bar, summary, table), actions, HELP, wants=frozenset({"plan"}))
+    return Page(
+        "deploy", "Deploy", "How far is it?", (*make_bar(view), bar, summary, table), actions, HELP, wants=frozenset({"plan"})
+    )
 
 
 def _find_wait(row: Row) -> str:

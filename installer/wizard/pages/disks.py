@@ -60,10 +60,8 @@ def _make_question(view: View) -> str:
 def _make_note(view: View) -> tuple[Lines, ...]:
     """Disks of an admin node that is installed already: the choice may be about them."""
     found = [one for one in view.here.on_disks if one.finished] if view.here.boot.source == "medium" else []
-    how = "choose another disk to keep it; or start this machine without the ISO to go on with it"
-    lines = tuple(
-        Line(f"{one.hostname} is installed on {one.disk}: what is chosen here is erased", "warn", "", (how,)) for one in found
-    )
+    how = "choosing that disk erases it; started without the ISO, this machine goes on with it"
+    lines = tuple(Line(f"{one.hostname} is installed on {one.disk}", "warn", "", (how,)) for one in found)
     return (Lines("installed", lines),) if lines else ()
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from installer.plan.describe import describe_bytes, describe_holds
 from installer.wizard import own
 from installer.wizard.losses import name_disk
-from installer.wizard.page import Action, Go, Line, Lines, Mood, Page, Part, Row
+from installer.wizard.page import Action, Bar, Go, Line, Lines, Mood, Page, Part, Row
 from installer.wizard.pages import gate
 from installer.wizard.view import View
 
@@ -58,7 +58,7 @@ def _make_disk_lines(view: View, standing: own.Standing) -> Lines:
     assert view.own is not None  # noqa: S101 - the caller has looked
     lines = []
     for disk in view.own.disks:
-        held = describe_holds(disk) if standing in ("asks", "consented") else ()
+        held = describe_holds(disk) if standing not in ("begun", "unpacked") else ()
         notes = tuple(f"LOST: {text}" for text in held) or ("nothing on it",)
         text = f"{name_disk(disk, view.here.machine)}, {describe_bytes(disk.size_bytes)}"
         lines.append(Line(text, "warn" if held else "", notes=(*notes, f"id {disk.id}")))
@@ -138,6 +138,14 @@ def _say_time(view: View) -> str:
 
 def _find_name(view: View) -> str:
     return view.draft.site.admin.hostname if view.draft.site is not None else "admin"
+
+
+def make_bar(view: View) -> tuple[Bar, ...]:
+    """How far this machine's own installation is, while it runs."""
+    if view.running is None or view.running.mode != "install":
+        return ()
+    percent, stage = own.find_percent(view)
+    return (Bar("own", "this machine", percent, stage or "begins"),)
 
 
 def make_summary(view: View) -> tuple[Line, ...]:

@@ -38,6 +38,14 @@ _RUNS: Final = {
     "apply": "a deployment is running",
     "install": "this machine is being installed",
 }
+_STAGES: Final = {
+    "partition": "partitioning",
+    "format": "making filesystems",
+    "unpack": "unpacking",
+    "configure": "configuring",
+    "bootloader": "writing the boot loader",
+    "handover": "handing over",
+}
 _MOST_PROBLEMS: Final = 100
 _HELP: Final = (
     "You should see what this machine is, and how to reach it by SSH.",
@@ -107,15 +115,14 @@ def _make_machine_lines(view: View) -> Lines:
 
 def _make_boot_lines(here: Here) -> list[Line]:
     """What was started, and where it keeps what is done with it. Nothing in a checkout, or on any other machine."""
-    version = f", version {here.version}" if here.version else ""
     match here.boot.source, here.boot.mode:
         case "medium", "live":
-            text = f"the admin ISO{version}, live: no disk is touched unless you ask"
+            text = f"{here.version} on the admin ISO, live: no disk is touched unless you ask"
             return [Line(text, "", "Rackstrap", ("everything is in memory, and gone with the power",))]
         case "medium", _:
-            return [Line(f"the admin ISO{version}: everything is in memory until it is installed", "", "Rackstrap")]
+            return [Line(f"{here.version} on the admin ISO; all is in memory until it is installed", "", "Rackstrap")]
         case "disk", _:
-            return [Line(f"installed on this machine's own disk{version}", "", "Rackstrap")]
+            return [Line(f"{here.version}, installed on this machine's own disk", "", "Rackstrap")]
     return []
 
 
@@ -132,7 +139,7 @@ def _make_found_lines(view: View) -> list[Line]:
             text = f"an unfinished installation of {found.hostname}, of another machine, is on {found.disk}"
             lines.append(Line(text, "warn", "on disk"))
             continue
-        stage = f" while {found.stage}" if found.stage else ""
+        stage = f" while {_STAGES.get(found.stage, found.stage)}" if found.stage else ""
         at = f" at {time.strftime('%H:%M', time.localtime(found.at))}" if found.at else ""
         text = f"An installation of {found.hostname} on {found.disk} stopped{stage}{at}"
         lines.append(Line(text, "warn", "on disk", ("g goes on with it: what was decided and found out is here again",)))

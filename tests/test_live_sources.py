@@ -131,7 +131,7 @@ def test_the_default_route_says_which_nic_faces_out() -> None:
 
 
 def test_the_first_one_wins_and_nothing_is_looked_at_behind_something_wrong() -> None:
-    one = Sighted(SITE, "iso", "one", "", lambda _: pytest.fail("nothing is read"))
+    one = Sighted(SITE, "iso", "one", "site.yaml", "", lambda _: pytest.fail("nothing is read"))
 
     def then(*looks: Look) -> Iterator[Look]:
         yield from looks
@@ -160,7 +160,7 @@ def make_places(tmp_path: Path, *volumes: Volume, words: dict[str, str] | None =
     leases = tmp_path / "leases"
     leases.mkdir(exist_ok=True)
     boot = Boot("medium", "unattended", words or {})
-    return Places(boot, ME, tmp_path / "site.tar", leases, lambda: volumes, tmp_path, Limits(2**20, 0.5))
+    return Places(boot, ME, tmp_path / "site.tar", leases, lambda: volumes, tmp_path, Limits(2**20, 20))
 
 
 def find(places: Places) -> Sighted:
@@ -387,8 +387,12 @@ def test_a_dhcp_server_gives_nothing_but_a_url(tmp_path: Path, value: str) -> No
 def test_leases_are_parsed_as_networkd_writes_them(tmp_path: Path) -> None:
     assert parse_lease("# private\nOPTION_224=687474703a2f2f682f78\n") == "http://h/x"
     assert parse_lease("OPTION_225=68\nADDRESS=1\n") == ""
-    with pytest.raises(RackstrapError, match="no text"):
-        parse_lease("OPTION_224=zz\n")
+    later = '{"Address": [192, 0, 2, 7], "Private_Options": [{"Option": 1}, {"Option": 224, "Data": "687474703a2f2f682f78"}]}'
+    assert parse_lease(later) == "http://h/x"
+    assert [parse_lease(text) for text in ("", "{}", '{"Private_Options": [3]}', '{"Private_Options": {}}')] == [""] * 4
+    for text in ("OPTION_224=zz\n", "{", later.replace("687474", "zz"), later.replace("687474", "ff"), '{"a":' * 9000):
+        with pytest.raises(RackstrapError, match="no text"):
+            parse_lease(text)
     give_lease(tmp_path, "http://h/x", "2")
     give_lease(tmp_path, "http://h/y", "3")
     assert "2 DHCP servers" in fail(make_places(tmp_path)).says
@@ -400,6 +404,6 @@ def test_offers_are_all_that_can_be_had_in_a_moment(tmp_path: Path, plain: Serve
     give_lease(tmp_path, f"{plain.url}/slow")
     places = make_places(tmp_path, make_fat(tmp_path, {"site.yaml": SITE}), words={"site": f"{plain.url}/none"})
     began = time.monotonic()
-    offers = find_offers(replace(places, limits=Limits(2**20, 5.0)), 0.6)
-    assert time.monotonic() - began < 1.5
+    offers = find_offers(places, 2.0)
+    assert time.monotonic() - began < 5
     assert [one.source if isinstance(one, Sighted) else "wrong" for one in offers] == ["wrong", "volume", "iso"]

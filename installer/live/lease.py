@@ -5,12 +5,14 @@ For the live system's .network files (systemd.network(5)), in those with DHCP:
     [DHCPv4]
     RequestOptions=224
 
-systemd-networkd 257 keeps private options of a lease in /run/systemd/netif/leases/INDEX as `OPTION_224=` and the bytes in hex
-(dhcp_lease_save in sd-dhcp-lease.c). A server gives it like dnsmasq with `dhcp-option=224,"http://192.168.1.5/site.yaml"`.
+systemd-networkd keeps private options of a lease in /run/systemd/netif/leases/INDEX, in hex (dhcp_lease_save in sd-dhcp-lease.c):
+as a line `OPTION_224=6874…`, in later releases as JSON, {"Private_Options": [{"Option": 224, "Data": "6874…"}]}. dnsmasq gives it
+by `dhcp-option=224,"http://192.168.1.5/site.yaml"`.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -37,15 +39,27 @@ def find_urls(leases: Path, identity: Identity) -> tuple[str, ...]:
 
 def parse_lease(text: str) -> str:
     """The option's value in the text of a lease; "" where there is none. Raises RackstrapError for one that is no text."""
-    for line in text.splitlines():
-        name, _, value = line.partition("=")
-        if name.strip() == f"OPTION_{OPTION}":
-            try:
-                return bytes.fromhex(value.strip()).rstrip(b"\0").decode("ascii")
-            except ValueError:
-                raise RackstrapError(
-                    f"option {OPTION} is no text", "have the DHCP server give the site file's URL there"
-                ) from None
+    try:
+        return bytes.fromhex(_find_option(text)).rstrip(b"\0").decode("ascii")
+    except ValueError:
+        raise RackstrapError(f"option {OPTION} is no text", "have the DHCP server give the site file's URL there") from None
+
+
+def _find_option(text: str) -> str:
+    """The option's bytes in hex; "" where it is not there. Raises ValueError."""
+    if not text.lstrip().startswith("{"):
+        rows = (line.partition("=") for line in text.splitlines())
+        return next((value.strip() for name, _, value in rows if name.strip() == f"OPTION_{OPTION}"), "")
+    try:
+        lease = json.loads(text)
+    except RecursionError:
+        raise ValueError from None
+    match lease:
+        case {"Private_Options": list(options)}:
+            for option in options:
+                match option:
+                    case {"Option": int(number), "Data": str(data)} if number == OPTION:
+                        return data
     return ""
 
 

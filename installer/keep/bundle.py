@@ -60,10 +60,22 @@ def make_bundle(sources: Iterable[Source], redactor: Redactor) -> Bundle:
     with ThreadPoolExecutor(AT_ONCE, "support") as pool:
         for source, (content, why) in zip(listed, pool.map(read_source, listed), strict=True):
             if content:
-                members[source.name] = redactor.clean(content)
+                members[source.name] = clean_member(source.name, content, redactor)
             if why:
                 missing.append((source.name, redactor.clean(why.encode()).decode(errors="replace")))
     return Bundle(members, tuple(missing))
+
+
+def clean_member(name: str, content: bytes, redactor: Redactor) -> bytes:
+    """The content without secrets; JSON stays JSON where it was."""
+    try:
+        if name.endswith(".jsonl"):
+            return b"".join(redactor.clean_json(line) for line in content.splitlines())
+        if name.endswith(".json"):
+            return redactor.clean_json(content)
+    except (ValueError, RecursionError):
+        pass
+    return redactor.clean(content)
 
 
 def read_source(source: Source) -> tuple[bytes, str]:

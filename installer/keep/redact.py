@@ -11,13 +11,14 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 REMOVED: Final = b"[removed]"
 # Below this, a known secret is taken out only where it stands alone: "root" is in half of all words.
 STANDS_ALONE_BELOW: Final = 6
 SHORTEST: Final = 3
+NESTED: Final = 4  # how often JSON is inside of JSON, at most
 
 _WORDS: Final = (
     rb"pass(?:word|wd|phrase|code)|passwort|pwd|secret|token|api[_ -]?key|credentials?|community|\bpsk|private[_ -]?key"
@@ -32,6 +33,7 @@ def _make(pattern: bytes, flags: int = 0) -> re.Pattern[bytes]:
     return re.compile(pattern, flags | re.IGNORECASE)
 
 
+_NAMES_SECRET: Final = _make(_KEY)
 _OPEN: Final = rb"(\\*[\"'])"  # a quote, with the backslashes of JSON inside of JSON
 # `key: value`, where the key says what the value is: quoted; then after a quoted key; then `=`; then to the line's end.
 _QUOTED: Final = rb"(" + _KEY + rb"\\*[\"']?" + _MARK + _OPEN + rb")" + _NOT_YET + rb"(?:''|(?!\2)(?:\\.|[^\r\n]))*"
@@ -94,6 +96,28 @@ class Redactor:
         """The text without secrets. Shapes first: a known value inside of a longer secret must not hide what it is."""
         content = clean_keys(content)
         content = b"".join(map(clean_line, content.splitlines(keepends=True)))
+        return self._clean_known(content)
+
+    def clean_json(self, content: bytes) -> bytes:
+        """JSON without secrets, still JSON: each text in it is cleaned by itself. Raises ValueError for what is no JSON."""
+        cleaned = json.dumps(self._clean_value(json.loads(content)), indent=1 if b"\n" in content.strip() else None)
+        return self._clean_known(cleaned.encode() + b"\n")
+
+    def _clean_value(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.clean(value.encode(errors="replace")).decode(errors="replace")
+            case list():
+                return [self._clean_value(one) for one in value]
+            case dict():
+                return {self._clean_value(key): self._clean_under(key, one) for key, one in value.items()}
+        return value
+
+    def _clean_under(self, key: str, value: Any) -> Any:
+        is_secret = isinstance(value, str | int) and not isinstance(value, bool) and _NAMES_SECRET.search(key.encode())
+        return REMOVED.decode() if is_secret else self._clean_value(value)
+
+    def _clean_known(self, content: bytes) -> bytes:
         for form in self._long:  # one by one: a search for bytes is a hundred times as quick as an alternation
             content = content.replace(form, REMOVED)
         return self._short.sub(REMOVED, content) if self._short else content
@@ -143,16 +167,17 @@ def make_forms(text: str) -> set[bytes]:
     raw = text.encode("utf-8", "surrogateescape")
     if _LINE_OF_KEY.fullmatch(text):
         return {raw, quote(text, safe="").encode()}
-    json_text = json.dumps(text)[1:-1]
     html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     forms = {
-        text, json_text, json.dumps(json_text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1],
+        text, json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1],
         text.replace("'", "''"), text.replace("'", "'\\''"), shlex.quote(text).strip("'"), html, html.replace('"', "&quot;"),
         quote(text, safe=""), quote(text), quote_plus(text), quote(text, safe="").replace("%", "%25"),
         "".join(c if c.isalnum() else f"\\{c}" for c in text),
         "".join(c if c.isalnum() or c in "_.:" else f"\\x{ord(c):02x}" for c in text),
         "".join(f"\\{ord(c):03o}" if c in ' \t\n\\#"' else c for c in text),
     }  # fmt: skip
+    for _ in range(NESTED):  # an event's text holds a log's line, which holds JSON, …
+        forms |= {json.dumps(form)[1:-1] for form in forms}
     found = {form.encode("utf-8", "surrogateescape") for form in forms}
     if len(raw) >= STANDS_ALONE_BELOW:
         found |= {raw.hex().encode(), raw.hex().upper().encode(), raw.hex(" ").encode(), raw.hex(":").encode()}

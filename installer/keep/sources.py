@@ -18,10 +18,6 @@ TOOL_S: Final = 15.0
 SLOW_S: Final = 60.0
 JOURNAL_LINES: Final = "20000"
 UNITS: Final = ("rackstrap-*", "systemd-networkd*", "systemd-timesyncd*", "ssh*", "nginx*", "dnsmasq*")
-PACKAGES: Final = (
-    "dnsmasq-base", "nginx-light", "linux-image-*", "systemd", "python3", "tmux", "openssh-server", "grub-*", "shim-*",
-    "ipmitool", "lldpd", "mtools", "xorriso", "kbd", "firmware-*",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +109,7 @@ def _list_system(image: Path, root: Path) -> Iterator[Source]:
         yield File(f"versions/image-{name}", image / name)
     yield File("versions/medium.txt", MEDIUM / ".disk/info")
     yield Command("versions/kernel.txt", ("uname", "-a"))
-    yield Command(
-        "versions/packages.txt", ("dpkg-query", "--show", "--showformat=${Package} ${Version} ${db:Status-Abbrev}\n", *PACKAGES)
-    )
+    yield Command("versions/packages.txt", ("dpkg-query", "--show"))
     for name in ("os-release", "hostname"):
         yield File(f"versions/{name}", root / "etc" / name)
     for name in ("cmdline", "consoles", "meminfo", "loadavg", "uptime", "mounts", "interrupts", "modules"):

@@ -214,7 +214,19 @@ def test_only_the_image_and_loaders_are_served(admin: Admin) -> None:
     for path, file in (("/image/vmlinuz", image / "vmlinuz"), ("/loader/shimx64.efi", image / "tftp/shimx64.efi")):
         assert ask_plain(admin.segment, path).body == file.read_bytes()
     assert ask_plain(admin.segment, "/grub/grub.cfg").body == (admin.state / "tftp/grub/grub.cfg").read_bytes()
-    hidden = ["/", "/image/", "/image/../state/site.yaml", "/image../state/site.yaml", "/loader../site.yaml", "/site.yaml"]
+    (image / "site.tar").write_text("CANARY")  # as on the ISO
+    hidden = [
+        "/",
+        "/image/",
+        "/image/site.tar",
+        "/image//site.tar",
+        "/image/%73ite.tar",
+        "/image/vmlinuz/../site.tar",
+        "/image/../state/site.yaml",
+        "/image../state/site.yaml",
+        "/loader../site.yaml",
+        "/site.yaml",
+    ]
     assert {ask_plain(admin.segment, path).status for path in hidden} <= {400, 403, 404}
 
 

@@ -219,6 +219,14 @@ def test_out_is_not_replaced_unasked(iso: Path, site: Path, capsys: pytest.Captu
     assert run(["iso", "customize", str(iso), "--reset", "--out", str(iso.parent)]) == 2
 
 
+def test_the_sum_beside_an_iso_follows_it(iso: Path, site: Path) -> None:
+    (iso.parent / "rackstrap.iso.sha256").write_text(f"{'0' * 64}  rackstrap.iso\n")
+    assert run(["iso", "customize", str(iso), "--site", str(site)]) == 0
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "rackstrap.iso.sha256"], cwd=iso.parent, check=True)
+    assert run(["iso", "customize", str(iso), "--site", str(site), "--out", str(iso.with_name("other.iso"))]) == 0
+    assert not iso.with_name("other.iso.sha256").exists()
+
+
 def test_a_link_to_the_iso_stays_a_link(iso: Path, site: Path) -> None:
     link = iso.with_name("link.iso")
     link.symlink_to(iso)

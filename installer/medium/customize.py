@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import stat
@@ -50,7 +51,8 @@ def run_customize(iso: Path, out: Path, wish: Wish) -> Contents:
     Everything is checked before the first byte is written, and read back before the result takes its name: a run that fails
     or is killed leaves `out` as it was. Mode 0600 where a site file is inside, since it may hold passwords.
     """
-    if not stat.S_ISREG(iso.stat().st_mode):
+    before = iso.stat()
+    if not stat.S_ISREG(before.st_mode):
         raise RackstrapError(f"{iso} is not a plain file", "customise the ISO file first, then write it to the stick")
     index = load_index(iso)
     old = load_contents(index)
@@ -66,10 +68,24 @@ def run_customize(iso: Path, out: Path, wish: Wish) -> Contents:
         os.fsync(handle)
         if load_contents(load_index(partial)) != new:
             raise RackstrapError(f"what was written beside {out} does not read back", "check that disk, and run this again")
-        os.fchmod(handle, 0o600 if new.files else stat.S_IMODE(iso.stat().st_mode) & 0o666)
+        with suppress(PermissionError):
+            os.fchown(handle, before.st_uid, before.st_gid)
+        os.fchmod(handle, 0o600 if new.files else stat.S_IMODE(before.st_mode) & 0o666)
         partial.replace(out)
     _sync_folder(out.parent)
+    _renew_sum(out)
     return new
+
+
+def _renew_sum(out: Path) -> None:
+    """The build leaves FILE.sha256 beside its ISO; where one lies beside this, it is of what stood here before."""
+    note = out.with_name(f"{out.name}.sha256")
+    if note.is_file():
+        with out.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        fresh = note.with_name(f".{note.name}.rackstrap")
+        fresh.write_text(f"{digest}  {out.name}\n", encoding="utf-8")
+        fresh.replace(note)
 
 
 def _check_room(out: Path, size: int) -> None:

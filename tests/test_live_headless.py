@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 import time
+import tty
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from installer.cli import run
 from installer.engine.journal import Journal
 from installer.engine.prepare import load_input
 from installer.engine.store import make_who
@@ -28,7 +30,7 @@ from installer.live.headless import Headless
 from installer.live.identity import Identity
 from installer.live.sources import PLAIN, Absent, Look, Part, Places, Sighted, Wrong
 from installer.live.telling import Telling, find_consoles, make_lines, write_console
-from installer.live.verbs import find_work
+from installer.live.verbs import find_work, hold_alone
 from installer.model.events import Event, Happened
 from installer.model.facts import Nic
 from installer.model.problems import RackstrapError
@@ -443,6 +445,16 @@ def test_over_http_from_the_kernel_line_to_the_gate(tmp_path: Path) -> None:
         assert "install lab, erase (EraseEntry(" in pinned.bench.did[-1]
 
 
+def test_only_one_start_looks_for_a_site_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["headless", "--once", "--site", str(tmp_path / "none.yaml"), "--state", str(tmp_path / "state")]
+    with hold_alone(tmp_path / "state"):
+        assert run(words) == 2
+    assert "runs here already" in capsys.readouterr().err
+    assert run(words) == 2
+    said = capsys.readouterr()
+    assert (said.err, f"No site file. rackstrap.site: {tmp_path}" in said.out) == ("", True)
+
+
 def test_the_work_is_from_memory_only_where_no_disk_is_to_be_touched() -> None:
     assert find_work(Boot("medium", "unattended")) == "install"
     assert find_work(Boot("medium", "install")) == "install"
@@ -481,7 +493,7 @@ def test_every_console_hears_it_and_one_that_is_held_up_holds_nobody_up(tmp_path
         telling = Telling(lambda: consoles, tmp_path / "notice", out)
         telling.head("It waits.")
         began = time.monotonic()
-        write_console(Path(os.ttyname(end)), b"x" * 200_000)
+        assert not write_console(Path(os.ttyname(end)), b"x" * 200_000)
         telling.tell("one\x1b[2J\r\nline " + "x " * 60)
         assert time.monotonic() - began < 2
         os.set_blocking(ours, False)
@@ -495,6 +507,27 @@ def test_every_console_hears_it_and_one_that_is_held_up_holds_nobody_up(tmp_path
     assert lines[0] == "It waits."
     assert max(map(len, lines)) <= 76
     assert out.getvalue().splitlines() == lines
+
+
+def test_a_long_list_of_problems_reaches_a_slow_console_whole() -> None:
+    ours, theirs = os.openpty()
+    content = b"".join(b"site.yaml:%d:1: wrong\r\n" % number for number in range(4000))
+    heard = bytearray()
+
+    def listen() -> None:
+        while len(heard) < len(content):
+            heard.extend(os.read(ours, 1024))
+
+    thread = threading.Thread(target=listen)
+    try:
+        tty.setraw(theirs)
+        thread.start()
+        assert write_console(Path(os.ttyname(theirs)), content)
+        thread.join(10)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert bytes(heard) == content
 
 
 def test_the_notice_keeps_its_headline_and_fits_below_a_banner(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         "--conf-file=/dev/null",
         "--no-ping",
     ]
-    dhcp += ["--dhcp-range=192.168.77.50,192.168.77.50,1h", f"--dhcp-leasefile={tmp_path}/leases", f"--log-facility={log}"]
+    dhcp += ["--dhcp-range=192.168.77.50,192.168.77.59,1h", f"--dhcp-leasefile={tmp_path}/leases", f"--log-facility={log}"]
     dhcp += [f"--dhcp-option={OPTION},http://192.168.77.200:8000/site.yaml"]
     www = [sys.executable, "-m", "http.server", "8000", "--bind", "192.168.77.200", "--directory", str(tmp_path / "www")]
     with make_bench(tmp_path) as made:
@@ -63,7 +63,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
                 wait_for(log.exists, "the DHCP server")
                 save = ["sh", "-c", "cat >/run/systemd/network/10-live.network && networkctl reload && networkctl reconfigure e0"]
                 subprocess.run(made.inside(*save), input=NETWORK, text=True, check=True, capture_output=True)
-                wait_for(lambda: made.addresses("e0") == ["192.168.77.50/24"], "a lease")
+                wait_for(lambda: made.addresses("e0") != [], "a lease")
                 yield made
             finally:
                 server.terminate()

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from installer.engine.prepare import load_input
+from installer.engine.schema import make_folder
 from installer.live.sources import SITE_FILE, Part, Sighted
 from installer.medium.area import is_area_name
 from installer.model.problems import Place, Problem, RackstrapError
@@ -61,7 +62,8 @@ def take(sighted: Sighted, state: Path) -> Found:
     fresh = state / f"{FOLDER}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        fresh.mkdir(mode=0o700, parents=True)
+        make_folder(state)
+        fresh.mkdir(mode=0o700)
         found = _judge(sighted, fresh)
         if found.site is None:
             return found

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import textwrap
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +24,8 @@ NOTICE: Final = Path("/run/rackstrap/notice")
 DEVICES: Final = Path("/dev")
 SESSIONS: Final = "tui-*"
 TMUX_WITHIN_S: Final = 2.0
+STUCK_S: Final = 0.5  # the slowest line, 9600 baud, takes a character in a millisecond
+LEFT_ALONE_S: Final = 30.0
 
 
 class Telling:
@@ -33,6 +37,7 @@ class Telling:
         self._notice: Final = notice
         self._out: Final = out or sys.stdout
         self._kept: Final[deque[str]] = deque(maxlen=NOTICE_LINES)
+        self._stuck: Final[dict[Path, float]] = {}  # console → when it is tried again
         self._headline = ""
         self._last = ""
 
@@ -54,7 +59,8 @@ class Telling:
         self._write_notice()
         content = "".join(f"{line}\r\n" for line in lines).encode()
         for console in self._consoles():
-            write_console(console, content)
+            if self._stuck.get(console, 0.0) <= time.monotonic() and not write_console(console, content):
+                self._stuck[console] = time.monotonic() + LEFT_ALONE_S
 
     def _write_notice(self) -> None:
         if self._notice is None:
@@ -77,14 +83,22 @@ def make_lines(text: str) -> list[str]:
     return [part for line in clean for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
 
 
-def write_console(console: Path, content: bytes) -> None:
-    """Write what the console takes at once: a serial line whose other end holds it up must not hold us up."""
-    with contextlib.suppress(OSError):
+def write_console(console: Path, content: bytes) -> bool:
+    """Write as fast as the console takes it; False where it takes nothing for a while: its other end may hold it up for ever."""
+    try:
         handle = os.open(console, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            os.write(handle, content)
-        finally:
-            os.close(handle)
+    except OSError:
+        return False
+    try:
+        while content:
+            if not select.select([], [handle], [], STUCK_S)[1]:
+                return False
+            content = content[os.write(handle, content) :]
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def find_free_consoles() -> tuple[Path, ...]:

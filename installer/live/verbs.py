@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from installer.live.telling import NOTICE
+from installer.model.problems import RackstrapError
 from installer.serve.verbs import find_image_dir, find_state_dir
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ def run_headless(args: argparse.Namespace) -> int:
     """Find the site file and carry it out; on the installed system and elsewhere only what `--site` names is looked at."""
     from dataclasses import replace
 
+    from installer.engine.folders import check_live
     from installer.live.acts import LiveActs, make_words
     from installer.live.boot import find_boot
     from installer.live.headless import Headless
@@ -39,6 +46,7 @@ def run_headless(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     state = args.state.absolute()
+    check_live(state)
     more = ("--state", str(state), "--image", str(args.image.absolute()))
     acts = LiveActs(state, make_words(find_work(boot)), more, stopped, boot.source == "medium")
     runner = Headless(
@@ -49,7 +57,27 @@ def run_headless(args: argparse.Namespace) -> int:
         once=args.once,
         stopped=stopped,
     )
-    return runner.run()
+    with hold_alone(state):
+        return runner.run()
+
+
+@contextmanager
+def hold_alone(state: Path) -> Iterator[None]:
+    """Be the only one that looks for a site file for this state. Raises RackstrapError."""
+    from installer.engine.schema import make_folder
+
+    make_folder(state)
+    (state / "run").mkdir(mode=0o700, exist_ok=True)
+    lock = os.open(state / "run/headless.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = f"what it says: {NOTICE}; to end it: systemctl stop rackstrap-headless"
+            raise RackstrapError("a headless start runs here already", hint) from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def make_telling(boot: Boot) -> Telling:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ TOOL_S: Final = 15.0
 SLOW_S: Final = 60.0
 JOURNAL_LINES: Final = "20000"
 UNITS: Final = ("rackstrap-*", "systemd-networkd*", "systemd-timesyncd*", "ssh*", "nginx*", "dnsmasq*")
+
+_NAMES_SECRET: Final = re.compile(r"pass|secret|_key$|\.key$|token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ def _list_logs(state: Path, root: Path) -> Iterator[Source]:
     for pattern in ("applied/site.yaml", "applied/beside", "run/wanted/site.yaml", "tftp/grub/grub.cfg", "known_hosts"):
         yield from (File(f"state/{path.relative_to(state)}", path) for path in sorted(state.glob(pattern)))
     for pattern in ("run/rackstrap/*", "etc/rackstrap/*", "var/log/rackstrap*/*", "run/initramfs/*.log"):
-        yield from (File(str(path.relative_to(root)), path) for path in sorted(root.glob(pattern)) if path.is_file())
+        found = (path for path in sorted(root.glob(pattern)) if path.is_file() and not _NAMES_SECRET.search(path.name))
+        yield from (File(str(path.relative_to(root)), path) for path in found)
 
 
 def _list_journal() -> Iterator[Source]:

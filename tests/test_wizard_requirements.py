@@ -15,11 +15,17 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from installer.admin.run import Wanted, make_plan
 from installer.cli import run
+from installer.engine.prepare import load_input
+from installer.live.boot import Boot
+from installer.model.ledger import Ledger
 from installer.plan.dump import dump_plan
+from installer.serve.verbs import find_image_dir
 from installer.site.document import InteractiveWord
 from installer.wizard.guide import Guide
 from installer.wizard.page import Table
+from installer.wizard.planning import PlaceFinder
 from installer.wizard.rehearsal import RehearsalDesk
 from installer.wizard.sections import find_sections
 from installer.wizard.stages import STAGES
@@ -97,9 +103,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
 
 @asynccontextmanager
 async def rehearse(
-    machines: Sequence[Path], state: Path, site: Path | None = None, roles: Sequence[Path] = ()
+    machines: Sequence[Path], state: Path, site: Path | None = None, roles: Sequence[Path] = (), boot: Boot | None = None
 ) -> AsyncIterator[tuple[Seat, RehearsalDesk]]:
-    desk = RehearsalDesk(machines, state=state, site=site, roles_dirs=roles)
+    desk = RehearsalDesk(machines, state=state, site=site, roles_dirs=roles, boot=boot)
     try:
         async with sit(lambda: Guide(desk)) as seat:
             yield seat, desk
@@ -150,7 +156,7 @@ async def test_screens_and_the_headless_run_of_what_they_saved_give_the_same_pla
     site, saved, state = tmp_path / "site.yaml", tmp_path / "saved.yaml", tmp_path / "state"
     roles = make_roles(tmp_path / "roles")
     site.write_text(SITE.partition("nodes:")[0])
-    async with rehearse(recordings, state, site, [roles]) as (seat, desk):
+    async with rehearse(recordings, state, site, [roles], Boot("medium", "install")) as (seat, desk):
         await seat.go_to("Network")
         await seat.press("enter")
         await seat.go_to("Disks")
@@ -181,6 +187,9 @@ async def test_screens_and_the_headless_run_of_what_they_saved_give_the_same_pla
         view = await look_until(desk, lambda view: view.plan is not None and view.draft.text == draft)
         assert view.plan is not None
         shown = dump_plan(view.plan)
+    with monkeypatch.context() as patch:
+        patch.setenv("RACKSTRAP_ROLES", str(roles))
+        check_own(view, saved)
     assert saved.read_text() == draft
     (state / "store.db").rename(tmp_path / "no-store")  # a first run: nothing is known but the file and the machines
     monkeypatch.setenv("RACKSTRAP_STATE", str(state))
@@ -194,6 +203,18 @@ async def test_screens_and_the_headless_run_of_what_they_saved_give_the_same_pla
         assert (opened.text, opened.file) == (draft, str(saved))
     finally:
         desk.close()
+
+
+def check_own(view: View, saved: Path) -> None:
+    """This machine's own installation is planned headless as it was on the screens: disks, files, costs, byte for byte."""
+    found = load_input(saved)
+    assert found.site is not None
+    image = PlaceFinder(saved.parent, find_image_dir().absolute())(found.site).image
+    wanted = Wanted(saved, saved.parent, found, found.site, image, saved.parent, view.here.machine)
+    planned, given = make_plan(wanted, Ledger(), view.machines, [])
+    assert (view.own, given) == (planned, None)
+    assert (len(planned.disks), planned.problems) == (1, ())
+    assert f"/etc/systemd/network/05-rackstrap-admin-{view.here.machine.nics[0].name}.network" in {f.path for f in planned.files}
 
 
 class SlowDesk(ShelfDesk):

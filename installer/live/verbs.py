@@ -43,8 +43,6 @@ def run_headless(args: argparse.Namespace) -> int:
     if args.site:
         boot = replace(boot, words={**boot.words, "site": args.site})
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     state = args.state.absolute()
     check_live(state)
     more = ("--state", str(state), "--image", str(args.image.absolute()))
@@ -57,8 +55,19 @@ def run_headless(args: argparse.Namespace) -> int:
         once=args.once,
         stopped=stopped,
     )
-    with hold_alone(state):
+    with hold_alone(state), stopping(stopped):
         return runner.run()
+
+
+@contextmanager
+def stopping(stopped: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM end the looking; what has begun goes on without us."""
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -57,6 +57,10 @@ def test_sgdisk_makes_the_table_that_was_planned(tmp_path: Path) -> None:
     ]
 
 
+def test_the_first_boot_code_ends_where_a_table_may_begin_and_asks_for_the_next_device() -> None:
+    assert (len(layout.BOOT_CODE), layout.BOOT_CODE[:2]) == (440, b"\xcd\x18")
+
+
 def test_old_signatures_are_gone_after_wiping(tmp_path: Path) -> None:
     disk = make_disk(tmp_path / "disk")
     run_program(("mkfs.ext4", "-q", "-F", str(disk), "64M"))

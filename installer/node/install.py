@@ -21,6 +21,7 @@ from installer.node.identity import Identity
 from installer.node.job import TARGET, AsNode, Job
 from installer.node.layout import (
     ARRAY,
+    BOOT_CODE,
     ESP,
     ROOT,
     make_array_command,
@@ -148,6 +149,20 @@ def run_partition(target: Target, spec: InstallSpec) -> None:
         target.node(), target.guid, spec.layout, mirror=len(spec.disks) > 1, sector_bytes=target.sector_bytes
     )
     run_program(command)
+    save_boot_code(target)
+
+
+def save_boot_code(target: Target) -> None:
+    """Let a BIOS pass this disk over for as long as it has no boot loader. Raises RefusedDiskError."""
+    handle = os.open(target.node(), os.O_RDWR | os.O_CLOEXEC)
+    try:
+        device = os.fstat(handle).st_rdev
+        if (os.major(device), os.minor(device)) != target.number:
+            raise RefusedDiskError(f"disk {target.id} is not where it was checked")
+        os.pwrite(handle, BOOT_CODE, 0)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def check_partitions(targets: tuple[Target, ...]) -> None:

@@ -18,6 +18,9 @@ BIOS_BOOT, ESP, ROOT = 1, 2, 3  # partition numbers
 ESP_MIN_4KN_BYTES: Final = 272 * MIB  # FAT32 needs 65,525 clusters, and a cluster is at least a sector
 ESP_LABEL: Final = "RACKESP"  # RACKSTRAP is the label of volumes with a site file
 ARRAY: Final = "/dev/md127"  # what the initramfs assembles too
+# Until GRUB's own is there: INT 18h (BIOS boot specification 1.01, "boot failed": the next device is tried), then a halt for
+# a BIOS that returns. An older loader's code would start, find its second half gone and hang.
+BOOT_CODE: Final = bytes.fromhex("cd18f4ebfd").ljust(440, b"\0")
 Command = tuple[str, ...]
 
 

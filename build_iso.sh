@@ -53,7 +53,8 @@ done
 [[ $version =~ ^[A-Za-z0-9.+~-]{0,64}$ ]] || refuse "--version '$version' is no version" "use letters, digits and . + ~ -, at most 64"
 if [ -n "$site" ]; then
     [ "$what" = iso ] || refuse "--site goes with an ISO" "leave out --image"
-    site=$(realpath -e "$site" 2>/dev/null) || refuse "there is no site file $site" "name a file that exists"
+    [ -f "$site" ] || refuse "there is no site file $site" "name a file that exists"
+    site=$(realpath "$site")
 fi
 case $what in iso) out=${out:-$top/build/rackstrap.iso} ;; image) out=${out:-$top/build/image} ;; esac
 out=$(realpath -m "$out")
@@ -72,14 +73,21 @@ need flock util-linux
 need xorriso xorriso
 need mcopy mtools
 need mkfs.vfat dosfstools
-[ -x "$top/.venv/bin/pip" ] || python3 -c 'import pip' 2>/dev/null || missing="$missing python3-pip"
+export RACKSTRAP_PYTHON=$top/.venv/bin/python
+[ -x "$RACKSTRAP_PYTHON" ] || RACKSTRAP_PYTHON=python3
+"$RACKSTRAP_PYTHON" -c 'import pip' 2>/dev/null || missing="$missing python3-pip"
 [ -z "$missing" ] || refuse "these packages are missing:$missing" "apt-get install$missing"
+# Its problems are told now, not after a long build.
+if [ -n "$site" ]; then
+    "$RACKSTRAP_PYTHON" -c 'import pydantic' 2>/dev/null || refuse "--site needs Rackstrap's own Python packages" "make setup"
+    (cd "$top" && "$RACKSTRAP_PYTHON" -m installer.cli check "$site") >&2 || exit 1
+fi
 [ "$(id -u)" = 0 ] || refuse "unpacking Debian needs root" "sudo $0"
 
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1788220800} LC_ALL=C TZ=UTC RACKSTRAP_OFFLINE=$offline
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1788220800} LC_ALL=C TZ=UTC PYTHONHASHSEED=0 RACKSTRAP_OFFLINE=$offline
 umask 022
 cache=$top/build/cache
-mkdir -p "$cache"/{debs,wheels} "$(dirname "$out")"
+mkdir -p "$cache"/{debs,lists,wheels} "$(dirname "$out")"
 exec 9>"$cache/lock"
 flock 9
 cd "$top"
@@ -110,24 +118,30 @@ stage() {
 }
 
 level=${RACKSTRAP_SQUASHFS_LEVEL:-15}
-base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" "${RACKSTRAP_MIRROR:-}" -- iso/packages iso/base iso/base-masked.list iso/stages/{base,clean,lock,tftp}.sh)
-base=$(stage base "$base_key" iso/stages/base.sh "$cache/debs")
-admin_key=$(key "$base_key" -- iso/{packages-admin,admin-masked}.list iso/python.{conf,lock} iso/python-trim.list iso/stages/{admin,wheels}.sh)
-admin=$(stage admin "$admin_key" iso/stages/admin.sh "$base/tree" "$cache/debs" "$cache/wheels")
+base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" "${RACKSTRAP_MIRROR:-}" -- iso/packages iso/base iso/base-masked.list iso/stages/{base,clean,lock,offline,pack,tftp}.sh)
+base=$(stage base "$base_key" iso/stages/base.sh "$cache"/{debs,lists/base})
+admin_key=$(key "$base_key" -- iso/{packages-admin,admin-masked}.list iso/python.{conf,lock} iso/python-trim.list iso/stages/{admin,lock,offline,pack,wheels}.sh)
+admin=$(stage admin "$admin_key" iso/stages/admin.sh "$base/tree" "$cache"/{debs,lists/admin,wheels})
 initrd_key=$(key "$base_key" -- iso/initramfs iso/live iso/medium iso/{live-masked,live-rules,medium-kept}.list iso/stages/initrd.sh)
 initrd=$(stage initrd "$initrd_key" iso/stages/initrd.sh "$base/tree")
 mapfile -d '' code < <(git ls-files -z installer screens)
-layer_key=$(key "$initrd_key" -- "${code[@]}" iso/overlay iso/stages/layer.sh)
+layer_key=$(key "$initrd_key" -- "${code[@]}" iso/overlay iso/stages/{layer,pack}.sh)
 layer=$(stage layer "$layer_key" iso/stages/layer.sh "$base/tree" "$initrd")
 version=${version:-$(sed -n 's/^__version__ = "\(.*\)"/\1/p' installer/__init__.py)+$layer_key}
 
 if [ "$what" = image ]; then
     python3 iso/stages/publish.py "$base" "$initrd" "$admin" "$layer" "$out" "$version"
 else
-    id=$(key "$layer_key" "$admin_key" "$version" "$serial" -- iso/boot iso/stages/{iso.sh,publish.py})
+    id=$(key "$layer_key" "$admin_key" "$version" "$serial" -- iso/boot iso/python.lock iso/stages/{iso.sh,manifest.py,publish.py})
     result=$(ID=$id SERIAL=$serial VERSION=$version stage iso "$id" iso/stages/iso.sh "$base" "$initrd" "$admin" "$layer")
-    # Swapped in at once, and not linked: who changes an ISO must not change the cache.
+    # A copy, swapped in at once when it is whole: who changes an ISO must not change the cache.
+    rm -f "$out.new"
     cp --reflink=auto "$result/rackstrap.iso" "$out.new"
+    if [ -n "$site" ]; then
+        said=$("$RACKSTRAP_PYTHON" -m installer.cli iso customize "$out.new" --site "$site") || { echo "$said" >&2 && exit 1; }
+    fi
     mv "$out.new" "$out"
+    cp "$result/rackstrap.iso.manifest.json" "$out.manifest.json"
+    (cd "$(dirname "$out")" && sha256sum "${out##*/}" >"$out.sha256")
 fi
 echo "build_iso.sh: $out is ready: $(du -shL "$out" | cut -f1), version $version, ${SECONDS} s"

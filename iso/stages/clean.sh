@@ -16,14 +16,16 @@ print_source() {
     print_source "${mirror:?mmdebstrap named no mirror}" "$suite $suite-updates"
     print_source "$mirror-security" "$suite-security"
 } >"$tree/etc/apt/sources.list.d/debian.sources"
-cp -r --no-preserve=ownership "$iso/base/." "$tree/"
+# With modes of their own: a checkout has those of its maker's umask.
+tar -C "$iso/base" --mode=u=rwX,go=rX --owner=root:0 --group=root:0 -cf - . | tar -C "$tree" -xf -
 
 chroot "$tree" systemctl --quiet preset-all 2>/dev/null
 grep -v '^#' "$iso/base-masked.list" | while read -r unit; do ln -sf /dev/null "$tree/etc/systemd/system/$unit"; done
 
-# Compiled Python is trusted as it is: no look at the source's time, which packing changes.
+# Compiled Python is trusted as it is: no look at the source's time, which packing changes. By one process: what two share
+# between files depends on which of them came first.
 mount -t tmpfs shm "$tree/dev/shm"
-chroot "$tree" python3 -m compileall -q -f -j 2 --invalidation-mode unchecked-hash /usr/lib/python3.13 /usr/lib/python3/dist-packages
+chroot "$tree" python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.13 /usr/lib/python3/dist-packages
 
 rm -f "$tree"/etc/ssh/ssh_host_* "$tree"/var/lib/systemd/random-seed "$tree"/var/lib/systemd/credential.secret \
     "$tree"/var/lib/dbus/machine-id "$tree"/etc/*- "$tree"/var/lib/dpkg/*-old "$tree"/var/cache/ldconfig/aux-cache \
@@ -38,5 +40,5 @@ echo rackstrap >"$tree/etc/hostname"
 # The day on which a user was made would be the build's.
 sed -i "s/^\([^:]*:[^:]*:\)[0-9]*:/\1$((SOURCE_DATE_EPOCH / 86400)):/" "$tree/etc/shadow"
 find "$tree/var/log" -type f -delete
-find "$tree"/{tmp,var/tmp,run,var/lib/apt/lists,var/cache/debconf} "$tree/var/cache/apt" -mindepth 1 \
-    ! -name archives ! -name partial -delete
+find "$tree"/{tmp,var/tmp,run,var/lib/apt/lists,var/cache/debconf} -mindepth 1 -delete
+find "$tree/var/cache/apt" -mindepth 1 ! -name archives ! -name partial -delete

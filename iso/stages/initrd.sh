@@ -1,5 +1,5 @@
 #!/bin/bash
-# Stage 2: from the unpacked tree $1 make $2/initrd, which boots any machine, from the network and from its disk.
+# Stage 3: from the unpacked tree $1 make $2/initrd, which boots any machine, from the network and from its disk.
 set -euo pipefail
 tree=$1 out=$2 iso=$(dirname "$(dirname "$(realpath "$0")")")
 kernel=$(basename "$tree"/usr/lib/modules/*)
@@ -50,5 +50,6 @@ find "$root/lib/modules/$kernel" -name '*.ko' -exec modinfo -F firmware {} + | L
 done
 
 pack() { (cd "$1" && find . -exec touch -hd "@$SOURCE_DATE_EPOCH" {} + && find . | LC_ALL=C sort | cpio -o -H newc --quiet --reproducible -R 0:0); }
+chmod -R u=rwX,go=rX "$root"
 pack "$root" | zstd -q -12 -T2 >"$out/initrd"
 rm -rf "$root"

@@ -50,4 +50,5 @@ xorriso -as mkisofs -quiet -r -J -joliet-long -V RACKSTRAP_LIVE -o "$out/rackstr
     -append_partition 2 0xef "$esp" -appended_part_as_gpt \
     -eltorito-alt-boot -e --interval:appended_partition_2:all:: -no-emul-boot \
     -graft-points "$root" "/rackstrap=$out/image"
+python3 "$iso/stages/manifest.py" "$root" "$out/image" "$iso" "$ID" "$VERSION" >"$out/rackstrap.iso.manifest.json"
 rm -rf "$root" "$out/image" "$out/esp.cfg" "$out/rackstrap-medium"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Stage 3: our own layer, $3/rackstrap.squashfs: code, units and the initrd of installed disks.
+# Stage 4: our own layer, $3/rackstrap.squashfs: code, units and the initrd of installed disks.
 # $1: unpacked tree (its Python compiles), $2: directory of the initrd stage.
 set -euo pipefail
 tree=$1 initrd=$2 out=$3 top=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
@@ -16,9 +16,9 @@ cp "$initrd/initrd" "$root/boot/initrd.img-$kernel"
 mkdir -p "$tree/tmp/layer"
 mount -t tmpfs shm "$tree/dev/shm"
 mount --bind "$root/usr/lib/rackstrap" "$tree/tmp/layer"
-chroot "$tree" python3 -m compileall -q -j 2 --invalidation-mode unchecked-hash -s /tmp/layer -p /usr/lib/rackstrap /tmp/layer
+chroot "$tree" python3 -m compileall -q --invalidation-mode unchecked-hash -s /tmp/layer -p /usr/lib/rackstrap /tmp/layer
 umount "$tree/tmp/layer"
 chmod -R u=rwX,go=rX "$root"
-du -s --block-size=1 "$root" | cut -f1 >"$out/root_bytes"
-mksquashfs "$root" "$out/rackstrap.squashfs" -quiet -no-progress -noappend -all-root -comp zstd -Xcompression-level 3
+chown -hR 0:0 "$root"
+"$top/iso/stages/pack.sh" "$root" "$out/rackstrap.squashfs" 3
 rm -rf "$root"

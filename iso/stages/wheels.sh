@@ -4,19 +4,29 @@ set -euo pipefail
 wheels=$1 target=$2 iso=$(dirname "$(dirname "$(realpath "$0")")")
 # shellcheck source=/dev/null
 . <(sed -n 's/^\([A-Z]*\)=\(.*\)/\1="\2"/p' "$iso/python.conf")
-python=$iso/../.venv/bin/python
-[ -x "$python" ] || python=python3
 words=("--only-binary=:all:" --no-deps --implementation=cp "--python-version=$PYTHON")
 for platform in $PLATFORMS; do words+=("--platform=$platform"); done
 for abi in $ABIS; do words+=("--abi=$abi"); done
-pip=("$python" -m pip --disable-pip-version-check --quiet)
+pip=("${RACKSTRAP_PYTHON:-python3}" -m pip --disable-pip-version-check --quiet)
 mkdir -p "$wheels"
-# From the cache alone when everything is there.
-"${pip[@]}" install "${words[@]}" --no-index "--find-links=$wheels" --require-hashes -r "$iso/python.lock" --no-compile --target "$target" 2>/dev/null || {
-    rm -rf "$target"
-    "${pip[@]}" download "${words[@]}" --require-hashes -r "$iso/python.lock" -d "$wheels"
-    "${pip[@]}" install "${words[@]}" --no-index "--find-links=$wheels" --require-hashes -r "$iso/python.lock" --no-compile --target "$target"
+
+# The wheels of the lock whose very bytes are not in the cache.
+find_missing() {
+    local have line
+    have=$(find "$wheels" -name '*.whl' -exec sha256sum {} + | cut -d' ' -f1)
+    while read -r line; do
+        [[ $have = *"${line##*sha256:}"* ]] || echo "  ${line%% *}"
+    done <"$iso/python.lock"
 }
+missing=$(find_missing)
+if [ -n "$missing" ]; then
+    if [ -n "${RACKSTRAP_OFFLINE-}" ]; then
+        printf 'These wheels are missing from %s:\n%s\n  Build once without --offline, with a network.\n' "$wheels" "$missing" >&2
+        exit 1
+    fi
+    "${pip[@]}" download "${words[@]}" --require-hashes -r "$iso/python.lock" -d "$wheels"
+fi
+"${pip[@]}" install "${words[@]}" --no-index "--find-links=$wheels" --require-hashes -r "$iso/python.lock" --no-compile --target "$target"
 # What is only for pip and for the packages' own developers.
 rm -rf "${target:?}/bin"
 find "$target" -type d \( -name tests -o -name test -o -name __pycache__ \) -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
 """`make reproducible`: two cold builds of the ISO from the same downloads are the same file.
 
-They differ in all that must not matter: folder, time zone, language, umask (of the checkout too) and clock. The second one's
-clock is a day and some hours ahead, in the chroots as well: libfaketime is preloaded by a path through this process's own root,
-which leads to it wherever /proc is mounted. Not further ahead, because Debian's signed indexes are valid for a week.
+They differ in all that must not matter: folder, time zone, language, home, umask (of the checkout too) and clock. The second
+one's is more than a year ahead, in the chroots as well: libfaketime is preloaded by a path through this process's own root,
+which leads to it wherever /proc is mounted.
 
 Usage: python -m tests.reproducible [--keep] [--work DIR]; as root. Exit code 1 where the two differ, with the names of the files.
 """
@@ -23,7 +23,7 @@ from tests.iso_difference import find_differences
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-DOWNLOADS = ("debs", "wheels")
+DOWNLOADS = ("debs", "lists", "wheels")
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,27 @@ class Surroundings:
 
 TWO = (
     Surroundings("one", 0o022, {"TZ": "UTC", "LANG": "C.UTF-8", "HOME": "/root"}),
-    Surroundings("another/in-a-longer-path", 0o077, {"TZ": "America/St_Johns", "LANG": "C", "HOME": "/nonexistent"}, "+26h17m"),
+    Surroundings("another/in-a-longer-path", 0o077, {"TZ": "America/St_Johns", "LANG": "C", "HOME": "/nonexistent"}, "+9613h"),
 )
 
 
-def make_environment(there: Surroundings) -> dict[str, str]:
-    """The environment of one build; nothing of ours but what chooses mirror and compression."""
+def make_environment(there: Surroundings, clock: Path) -> dict[str, str]:
+    """The environment of one build; nothing of ours but what chooses mirror and compression. `clock`: a copy of libfaketime."""
     kept = ("PATH", "RACKSTRAP_MIRROR", "RACKSTRAP_SQUASHFS_LEVEL", "RACKSTRAP_SUITE", "http_proxy", "https_proxy", "no_proxy")
     words = {name: value for name, value in os.environ.items() if name in kept or name.startswith(("PIP_", "PYENV_", "SSL_"))}
     words |= there.words
     if there.shift:
         # Times of files and timers stay: only the clock is wrong.
         words |= {"FAKETIME": there.shift, "NO_FAKE_STAT": "1", "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
-        words["LD_PRELOAD"] = f"/proc/{os.getpid()}/root{FAKETIME}"
+        words["LD_PRELOAD"] = f"/proc/{os.getpid()}/root{clock}"
     return words
 
 
-def run_build(work: Path, there: Surroundings, commit: str) -> Path:
-    """Clone, copy the downloads into the clone's cache, and build; gives the ISO."""
+def run_build(work: Path, there: Surroundings, commit: str, downloads: Path) -> Path:
+    """Clone, build with nothing but `downloads` in the clone's cache, and keep the ISO and what was downloaded.
+
+    The first build asks the package mirror; the second one has to do with what the first one had.
+    """
     clone = work / there.folder
     clone.parent.mkdir(parents=True, exist_ok=True)
     before = os.umask(there.umask)
@@ -63,21 +66,23 @@ def run_build(work: Path, there: Surroundings, commit: str) -> Path:
         subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(clone)], check=True)
         subprocess.run(["git", "-C", str(clone), "checkout", "-q", "--detach", commit], check=True)
         cache = clone / "build/cache"
-        for name in DOWNLOADS:
-            (cache / name).mkdir(parents=True)
-            for file in (ROOT / "build/cache" / name).glob("*.*"):
-                shutil.copy2(file, cache / name)
+        for name in (name for name in DOWNLOADS if (downloads / name).is_dir()):
+            shutil.copytree(downloads / name, cache / name, ignore=shutil.ignore_patterns("partial", "lock"))
         begin = time.monotonic()
         iso = clone / "build/rackstrap.iso"
-        build = ["nice", "-n", "5", str(clone / "build_iso.sh"), "--out", str(iso)]
+        build = [str(clone / "build_iso.sh"), "--out", str(iso), *(["--offline"] if there.shift else [])]
         with (work / "build.log").open("ab") as log:
-            code = subprocess.run(build, env=make_environment(there), stdout=log, stderr=log, check=False).returncode
+            environment = make_environment(there, work / "clock.so")
+            code = subprocess.run(build, env=environment, stdout=log, stderr=log, check=False).returncode
     finally:
         os.umask(before)
     if code:
         sys.exit(f"the build in {clone} ended with {code}: see {work / 'build.log'}")
     print(f"{there.folder}: {iso.stat().st_size / 1e6:.1f} MB in {time.monotonic() - begin:.0f} s", flush=True)
-    kept = iso.rename(work / f"{len(list(work.glob('*.iso'))) + 1}.iso")
+    kept = iso.rename(work / f"{clone.name}.iso")
+    for name in DOWNLOADS:
+        shutil.rmtree(work / "downloads" / name, ignore_errors=True)
+        (cache / name).rename(work / "downloads" / name)
     # Each build's cache is gigabytes.
     shutil.rmtree(work / Path(there.folder).parts[0])
     return kept
@@ -90,16 +95,20 @@ def main() -> int:
     args = parser.parse_args()
     if os.geteuid() or not FAKETIME.exists():
         sys.exit("reproducible: this needs root and libfaketime\n  sudo apt-get install libfaketime")
-    shutil.rmtree(args.work, ignore_errors=True)
-    args.work.mkdir(parents=True)
+    work = args.work.resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "downloads").mkdir(parents=True)
+    # By a name that nobody takes for one of the image's libraries.
+    shutil.copy(FAKETIME, work / "clock.so")
     commit = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     ).stdout.strip()
-    one, two = (run_build(args.work.resolve(), there, commit) for there in TWO)
+    one = run_build(work, TWO[0], commit, ROOT / "build/cache")
+    two = run_build(work, TWO[1], commit, work / "downloads")
     differences = find_differences(one, two)
     print("\n".join(differences) or f"the two are equal: sha256 {make_digest(one)}")
     if not (args.keep or differences):
-        shutil.rmtree(args.work)
+        shutil.rmtree(work)
     return 1 if differences else 0
 
 

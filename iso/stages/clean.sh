@@ -25,11 +25,12 @@ grep -v '^#' "$iso/base-masked.list" | while read -r unit; do ln -sf /dev/null "
 # Compiled Python is trusted as it is: no look at the source's time, which packing changes. By one process: what two share
 # between files depends on which of them came first.
 mount -t tmpfs shm "$tree/dev/shm"
-chroot "$tree" python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.13 /usr/lib/python3/dist-packages
+chroot "$tree" python3 -m compileall -q -f --invalidation-mode unchecked-hash \
+    /usr/lib/python3.13 /usr/lib/python3/dist-packages /usr/share/python3
 
 rm -f "$tree"/etc/ssh/ssh_host_* "$tree"/var/lib/systemd/random-seed "$tree"/var/lib/systemd/credential.secret \
     "$tree"/var/lib/dbus/machine-id "$tree"/etc/*- "$tree"/var/lib/dpkg/*-old "$tree"/var/cache/ldconfig/aux-cache \
-    "$tree"/etc/.pwd.lock
+    "$tree"/etc/.pwd.lock "$tree"/etc/nvme/host{id,nqn} # made at random; each machine has to have its own
 rm -rf "$tree/var/log/journal" # the installer makes it, where a journal is to be kept
 : >"$tree/etc/machine-id"
 : >"$tree/etc/resolv.conf"

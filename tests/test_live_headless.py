@@ -6,6 +6,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -29,7 +30,7 @@ from installer.live.given import take
 from installer.live.headless import Headless
 from installer.live.identity import Identity
 from installer.live.sources import PLAIN, Absent, Look, Part, Places, Sighted, Wrong
-from installer.live.telling import Telling, find_consoles, make_lines, write_console
+from installer.live.telling import Telling, find_consoles, find_session_ttys, make_lines, write_console
 from installer.live.verbs import find_work, hold_alone
 from installer.model.events import Event, Happened
 from installer.model.facts import Nic
@@ -134,7 +135,7 @@ def test_a_wrong_file_is_told_whole_by_its_own_name_and_changes_nothing(tmp_path
     assert str(tmp_path) not in "".join(f"{problem.message}{problem.hint}" for problem in wrong.problems)
     assert (tmp_path / "given/site.yaml").read_text() == SITE
     assert not (tmp_path / "given/bmc.csv").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["given"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "run"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,15 @@ def test_no_name_reads_this_machines_own_files(tmp_path: Path, name: str, secret
 def test_a_named_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(RackstrapError, match=r"names bmc.csv, which cannot be got: no bmc.csv there"):
         take(sight(NAMING), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_csv_that_names_endless_files_does_not_fill_the_memory(tmp_path: Path) -> None:
+    rows = "".join(f"S{number},192.168.124.{number},root,secrets/{number}\n" for number in range(1, 200))
+    files = {f"secrets/{number}": Part(b"x" * 2**18) for number in range(1, 200)}
+    with pytest.raises(RackstrapError, match="more than can be taken in"):
+        take(sight(NAMING, "", {"bmc.csv": Part(f"serial,address,user,secret\n{rows}".encode()), **files}), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize(
@@ -557,6 +566,24 @@ def test_consoles_are_those_of_the_kernel(tmp_path: Path) -> None:
     (tmp_path / "tty0/active").write_text("tty1\n")
     assert find_consoles(tmp_path / "console/active", Path("/dev")) == (Path("/dev/tty1"), Path("/dev/ttyS0"))
     assert find_consoles(tmp_path / "none", Path("/dev")) == ()
+
+
+def test_a_console_on_which_somebody_sits_is_known(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    tmux = ["tmux", "-S", str(tmp_path / "tui-1"), "-f", "/dev/null"]
+    environment = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    environment.pop("TMUX", None)
+    try:
+        with subprocess.Popen(
+            [*tmux, "new-session", "cat"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        ) as client:
+            wait(lambda: find_session_ttys(tmp_path) == {os.ttyname(theirs)})
+            subprocess.run([*tmux, "kill-server"], check=True)
+            client.wait(10)
+        assert find_session_ttys(tmp_path) == frozenset()
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_logins_are_for_root_alone(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ All of it lies in the folder `given` of the state, for root alone: `apply --besi
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -28,6 +31,9 @@ from installer.site.save import edit_site, save_text
 FOLDER: Final = "given"
 NOTES: Final = "given.json"
 MOST_FILES: Final = 1000
+MOST_BYTES: Final = 2**20  # of all password files: a live system has its memory alone
+WITHIN_S: Final = 300.0
+HINT: Final = "a password file holds one line; is it the right CSV?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +65,34 @@ class Found:
 
 def take(sighted: Sighted, state: Path) -> Found:
     """Judge a site file, and keep it in the state if it has no errors. Raises RackstrapError: a file cannot be got, or kept."""
-    fresh = state / f"{FOLDER}.new"
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh, kept = state / f"{FOLDER}.new", state / FOLDER
     try:
-        make_folder(state)
-        fresh.mkdir(mode=0o700)
-        found = _judge(sighted, fresh)
-        if found.site is None:
-            return found
-        kept = state / FOLDER
-        _swap(fresh, kept)
-        return replace(found, beside=kept)
+        with _hold(state):
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(mode=0o700)
+            try:
+                found = _judge(sighted, fresh)
+                if found.site is None:
+                    return found
+                _swap(fresh, kept)
+                return replace(found, beside=kept)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
         raise RackstrapError(f"cannot keep the site file in {state}: {error.strerror}", "free some space there") from error
+
+
+@contextmanager
+def _hold(state: Path) -> Iterator[None]:
+    """One at a time: a headless start and the TUI may both take a file in."""
+    make_folder(state)
+    (state / "run").mkdir(mode=0o700, exist_ok=True)
+    lock = os.open(state / "run/given.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        os.close(lock)
 
 
 def _judge(sighted: Sighted, folder: Path) -> Found:
@@ -121,12 +140,16 @@ def _save_named(sighted: Sighted, folder: Path) -> Iterator[str]:
     part = _read_named(sighted, name)
     _save(folder / name, part.content)
     yield part.doubt
+    left, ends_at = MOST_BYTES, time.monotonic() + WITHIN_S
     text = part.content.decode("utf-8", errors="replace")
     credentials, _ = parse_credentials(text, folder / name)
     secrets = {os.path.relpath(credential.secret, folder) for credential in credentials if credential.secret}
     for secret in sorted(secrets)[:MOST_FILES]:
         if is_area_name(secret) and secret not in (SITE_FILE, name):
             part = _read_named(sighted, secret)
+            left -= len(part.content)
+            if left < 0 or time.monotonic() > ends_at:
+                raise RackstrapError(f"{name} names more than can be taken in, or from too slow a place", HINT, exit_code=1)
             _save(folder / secret, part.content)
             yield part.doubt
 

@@ -132,7 +132,7 @@ version=${version:-$(sed -n 's/^__version__ = "\(.*\)"/\1/p' installer/__init__.
 if [ "$what" = image ]; then
     python3 iso/stages/publish.py "$base" "$initrd" "$admin" "$layer" "$out" "$version"
 else
-    id=$(key "$layer_key" "$admin_key" "$version" "$serial" -- iso/boot iso/python.lock iso/stages/{iso.sh,manifest.py,publish.py})
+    id=$(key "$layer_key" "$admin_key" "$version" "$serial" -- iso/boot iso/python.lock iso/stages/{iso.sh,menu.sh,manifest.py,publish.py})
     result=$(ID=$id SERIAL=$serial VERSION=$version stage iso "$id" iso/stages/iso.sh "$base" "$initrd" "$admin" "$layer")
     # A copy, swapped in at once when it is whole: who changes an ISO must not change the cache.
     rm -f "$out.new"

@@ -9,12 +9,7 @@ echo "Rackstrap $VERSION" >"$root/.disk/info"
 echo "$ID" >"$root/.disk/rackstrap"
 : >"$root/.disk/rackstrap-$ID"
 
-unit=${SERIAL%%,*} speed=${SERIAL#*,}
-fill() {
-    sed -e "s/@ID@/$ID/g" -e "s/@UNIT@/${unit#ttyS}/g" -e "s/@SPEED@/$speed/g" \
-        -e "s/@CONSOLE@/console=tty0 console=$unit,${speed}n8/g" -e "s/@MEMTEST@/$unit,$speed/g" "$1"
-}
-fill "$iso/boot/grub.cfg" >"$root/boot/grub/grub.cfg"
+"$iso/stages/menu.sh" "$iso/boot/grub.cfg" >"$root/boot/grub/grub.cfg"
 head -c 4096 /dev/zero | tr '\0' '\n' >"$root/boot/grub/site.cfg"
 head -c 1048576 /dev/zero >"$root/rackstrap/site.tar"
 install -m644 "$admin/memtest/memtest86+x64.bin" "$root/boot/memtest.bin"
@@ -33,7 +28,7 @@ umount "$tree/tmp/iso"
 
 # The EFI partition. Its number and times are fixed, so that two builds are equal.
 esp=$out/esp.img
-fill "$iso/boot/esp.cfg" >"$out/esp.cfg"
+"$iso/stages/menu.sh" "$iso/boot/esp.cfg" >"$out/esp.cfg"
 : >"$out/rackstrap-medium"
 find "$out/esp.cfg" "$out/rackstrap-medium" "$root" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +
 truncate -s 6M "$esp"

@@ -559,13 +559,14 @@ def test_lines_are_broken_where_they_can_be_and_paths_stay_whole() -> None:
     ]
 
 
-def test_consoles_are_those_of_the_kernel(tmp_path: Path) -> None:
-    (tmp_path / "console").mkdir()
-    (tmp_path / "tty0").mkdir()
-    (tmp_path / "console/active").write_text("tty0 ttyS0\n")
-    (tmp_path / "tty0/active").write_text("tty1\n")
-    assert find_consoles(tmp_path / "console/active", Path("/dev")) == (Path("/dev/tty1"), Path("/dev/ttyS0"))
-    assert find_consoles(tmp_path / "none", Path("/dev")) == ()
+def test_consoles_are_those_that_show_the_banner(tmp_path: Path) -> None:
+    active = tmp_path / "active"
+    assert find_consoles(tmp_path, active) == ()
+    active.write_text("tty0 ttyS0\n")
+    assert find_consoles(tmp_path, active) == (Path("/dev/tty1"), Path("/dev/ttyS0"))
+    for name in ("ttyS1", "tty1", "hvc0"):
+        (tmp_path / f"rackstrap-console@{name}.service").symlink_to("/dev/null")
+    assert find_consoles(tmp_path, active) == (Path("/dev/hvc0"), Path("/dev/tty1"), Path("/dev/ttyS1"))
 
 
 def test_a_console_on_which_somebody_sits_is_known(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ WIDTH: Final = 76
 NOTICE_LINES: Final = 11  # as many as fit below a console's banner on 24 lines
 ACTIVE: Final = Path("/sys/class/tty/console/active")
 NOTICE: Final = Path("/run/rackstrap/notice")
+UNITS: Final = Path("/run/systemd/generator/multi-user.target.wants")  # of rackstrap-console-generator
+UNIT: Final = "rackstrap-console@"
 DEVICES: Final = Path("/dev")
 SESSIONS: Final = "tui-*"
 TMUX_WITHIN_S: Final = 2.0
@@ -102,24 +104,18 @@ def write_console(console: Path, content: bytes) -> bool:
 
 
 def find_free_consoles() -> tuple[Path, ...]:
-    """The consoles that the kernel writes to, without those on which a session is shown."""
+    """The consoles of this machine, without those on which a session is shown."""
     taken = find_session_ttys(NOTICE.parent)
     return tuple(path for path in find_consoles() if str(path) not in taken)
 
 
-def find_consoles(active: Path = ACTIVE, devices: Path = DEVICES) -> tuple[Path, ...]:
-    """By the kernel's list (Documentation/admin-guide/serial-console.rst); for tty0 the virtual console that is shown."""
-    try:
-        names = active.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return ()
-    shown = []
-    for name in names:
-        if name == "tty0":
-            with contextlib.suppress(OSError, ValueError):
-                name = (active.parent.parent / "tty0/active").read_text(encoding="ascii").strip()  # noqa: PLW2901
-        shown.append(devices / name)
-    return tuple(dict.fromkeys(shown))
+def find_consoles(units: Path = UNITS, active: Path = ACTIVE, devices: Path = DEVICES) -> tuple[Path, ...]:
+    """Those that show the banner, by what the console generator has enabled; else those of the kernel, and tty1."""
+    names = sorted(unit.name.removeprefix(UNIT).removesuffix(".service") for unit in units.glob(f"{UNIT}*.service"))
+    if not names:
+        with contextlib.suppress(OSError, ValueError):
+            names = ["tty1" if name == "tty0" else name for name in active.read_text(encoding="ascii").split()]
+    return tuple(devices / name for name in dict.fromkeys(names))
 
 
 def find_session_ttys(folder: Path) -> frozenset[str]:

@@ -48,6 +48,7 @@ PHRASES: Final[Mapping[Happened, Callable[[Data], str]]] = {
     Happened.ADMIN_INSTALL_STARTED: lambda d: f"its own installation {d['epoch']} begins",
     Happened.ADMIN_UNPACKED: lambda _: "installed on its own disk, hands over",
     Happened.ADMIN_INSTALLED: lambda d: f"runs from its own disk at {d['address']}",
+    Happened.STATE_RESTORED: lambda d: f"restored as of {d['made_at']}; what was allowed before is withdrawn",
     Happened.BMC_IMPORTED: lambda d: f"credentials imported for {d.get('serial') or d['address']}",
     Happened.MACHINE_DISCOVERED: _discovered,
     Happened.CLAIM_REFUSED: lambda d: f"someone with code {d.get('code', '')} claims to be it: {d.get('reason', '')}",

@@ -111,18 +111,19 @@ def move_paths(fresh: Path, manifest: Manifest, state: Path) -> None:
             if path.exists():
                 path.write_text(path.read_text(encoding="utf-8").replace(f"{manifest.state}/", f"{state}/"), encoding="utf-8")
     if (fresh / STORE).exists():
-        _move_secrets(fresh, manifest, state)
+        _tell_store(fresh, manifest, state)
 
 
-def _move_secrets(fresh: Path, manifest: Manifest, state: Path) -> None:
-    """Journal where each BMC's password is now, where that has changed."""
+def _tell_store(fresh: Path, manifest: Manifest, state: Path) -> None:
+    """Journal that this is a restored store, which withdraws what was allowed in it, and where each BMC's password is now."""
     from dataclasses import asdict
 
     from installer.engine.journal import Journal
     from installer.model.events import Event, Happened
 
     with Journal(fresh / STORE) as journal:
-        moved = []
+        told = {"made_at": manifest.made_at, "release": manifest.release}
+        moved = [Event(Happened.STATE_RESTORED, "admin", told)]
         for address, entry in sorted(journal.ledger.bmcs.items()):
             path = Path(entry.secret)
             name = str(path.relative_to(manifest.state)) if path.is_relative_to(manifest.state) else make_secret_name(address)
@@ -130,8 +131,7 @@ def _move_secrets(fresh: Path, manifest: Manifest, state: Path) -> None:
             if entry.secret and place != entry.secret and (fresh / name).is_file():
                 row = {key: value for key, value in asdict(entry).items() if key in ("address", "serial", "user", "uefi")}
                 moved.append(Event(Happened.BMC_IMPORTED, f"bmc {address}", {**row, "secret": place}))
-        if moved:
-            journal.append(*moved, durable=True)
+        journal.append(*moved, durable=True)
 
 
 @contextmanager

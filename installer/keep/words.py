@@ -28,6 +28,7 @@ def render_restored(restored: Restored, state: Path) -> Iterator[str]:
     yield f"restored into {state}: {what}, as of {manifest.made_at} (release {manifest.release})"
     if restored.aside is not None:
         yield f"What was there before is kept in {restored.aside}"
+    yield "Withdrawn: every consent to erase a disk, every order and request in it."
     yield "Next:"
     if manifest.site:
         yield "- Take the admin node that was backed up off the network: two with"

@@ -22,6 +22,7 @@ class Happened(StrEnum):
     ADMIN_INSTALL_STARTED = "admin_install_started"  # epoch: uses the consent up
     ADMIN_UNPACKED = "admin_unpacked"  # epoch, phases ({stage: seconds}): all is on the disk, hand-over begins
     ADMIN_INSTALLED = "admin_installed"  # epoch, boot_id, disks (ids), address: it runs from its own disk
+    STATE_RESTORED = "state_restored"  # made_at, release: a backup was restored; all consents, orders and requests are withdrawn
     BMC_IMPORTED = "bmc_imported"  # address, serial, user, secret (a file's path, never its content), uefi
     BMC_FOUND = "bmc_found"  # address: answers IPMI, no credentials known yet
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from installer.model import fold_admin, fold_steps
 from installer.model.events import Event, Happened
+from installer.model.fold_restored import fold_restored
 from installer.model.ledger import BmcEntry, Consent, Installed, Ledger, MachineEntry
 from installer.model.orders import ChosenDisk
 from installer.model.plan import StepKey
@@ -241,6 +242,7 @@ FOLDS: Final[Mapping[Happened, Callable[[Ledger, Event], None]]] = {
     Happened.ADMIN_INSTALL_STARTED: fold_admin.fold_started,
     Happened.ADMIN_UNPACKED: fold_admin.fold_unpacked,
     Happened.ADMIN_INSTALLED: fold_admin.fold_installed,
+    Happened.STATE_RESTORED: fold_restored,
     Happened.BMC_IMPORTED: _bmc_imported,
     Happened.BMC_FOUND: _bmc_found,
     Happened.MACHINE_DISCOVERED: _discovered,

@@ -242,7 +242,7 @@ def wait_tui(made: IsoRack) -> Terminal:
     console = choose_install(made)
     console.wait_for(BANNER, stretch(200))
     console.press("enter")
-    console.wait_for("Welcome 1/9", stretch(60))
+    console.wait_for("Welcome 1/9", stretch(120))
     return console
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 
 REFERENCE_S = 0.55  # the loop below on the machine whose times are written in the tests
@@ -10,9 +11,9 @@ REFERENCE_S = 0.55  # the loop below on the machine whose times are written in t
 
 @functools.cache
 def measure_pace() -> float:
-    """1.0 on the reference machine, 2.0 on one half as fast; never below 1."""
+    """1.0 on the reference machine, 2.0 on one half as fast; never below 1, nor below RACKSTRAP_PACE (a host that others use)."""
     best = min(_time_loop() for _ in range(3))
-    return max(1.0, best / REFERENCE_S)
+    return max(1.0, best / REFERENCE_S, float(os.environ.get("RACKSTRAP_PACE", "1")))
 
 
 def _time_loop() -> float:

@@ -165,11 +165,11 @@ run_overlay() {
     folder=$1 lower=''
     shift
     for name in "$@"; do
-        place=$RUN/rackstrap/$name
-        [ "$name" != rackstrap ] || place=$RUN/rackstrap/layer
-        mkdir -p "$place"
-        mount -t squashfs -o ro,loop "$folder/$name.squashfs" "$place" || refuse "$name.squashfs cannot be mounted."
-        lower=$lower${lower:+:}$place
+        under=$RUN/rackstrap/$name
+        [ "$name" != rackstrap ] || under=$RUN/rackstrap/layer
+        mkdir -p "$under"
+        mount -t squashfs -o ro,loop "$folder/$name.squashfs" "$under" || refuse "$name.squashfs cannot be mounted."
+        lower=$lower${lower:+:}$under
     done
     mkdir -p "$RUN/rackstrap/writes"
     mount -t tmpfs -o mode=0755,size=50% writes "$RUN/rackstrap/writes"

@@ -399,10 +399,12 @@ def test_an_installation_that_was_begun_goes_on_with_what_was_decided_then(tmp_p
     journal_begun(tmp_path)
     (tmp_path / "wanted").mkdir()
     (tmp_path / "wanted/site.yaml").write_text(SITE + "erase: blank\n")
+    (tmp_path / "interactive.json").write_text("{}")
     start = begin(tmp_path, [sight(SITE)], once=True)
     assert start.runner.run() == 0
     assert start.bench.did == ["let in", "network", "install lab, erase blank"]
     assert "The installation of lab that was begun goes on." in start.said
+    assert not (tmp_path / "interactive.json").exists()
     changed = begin(tmp_path, [sight(SITE + "timezone: Europe/Vienna\n")], once=True)
     assert changed.runner.run() == 0
     assert changed.bench.did[-1] == "install lab, erase no", "the file was corrected since"

@@ -23,6 +23,7 @@ networks:
 services: {{dhcp: external, dns_forwarders: [192.168.77.200]}}
 erase: blank
 """
+ROOT = Path(__file__).parent.parent
 # As the live system's, which asks on every port; see installer/live/lease.py.
 NETWORK = f"""[Match]
 Name=e0
@@ -86,3 +87,9 @@ def test_from_a_dhcp_option_to_the_admin_address_and_no_further_without_consent(
     kept = (bench.folder / "state/given/site.yaml").read_text()
     assert "erase: no" in kept
     assert "blank" not in kept
+
+    acts = "from pathlib import Path; from installer.live.acts import LiveActs; from installer.engine.prepare import load_input; "
+    acts += f"state = Path({str(bench.folder / 'state')!r}); "
+    acts += "print(LiveActs(state, ()).set_network(load_input(state / 'given/site.yaml').site))"
+    again = subprocess.run(bench.inside(sys.executable, "-c", acts), capture_output=True, text=True, check=True, cwd=ROOT)
+    assert again.stdout == f"This machine has the address {ADMIN} already, on e0.\n", "a line in use is not cut for nothing"

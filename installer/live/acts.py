@@ -75,14 +75,20 @@ class LiveActs:
         from installer.network.change import confirm_network, revert_network, set_network_of
         from installer.network.here import find_nics_here
         from installer.network.links import find_admin_nics, find_link_names
+        from installer.network.networkd import load_files
+        from installer.network.pending import load_record
+        from installer.network.render import render_admin_network
 
         address, nics = str(site.admin.address), find_nics_here(site.admin.nics)
         site = name_port(site, nics)
         chosen, _ = find_admin_nics(site, nics)
         if not site.admin.nics and chosen:
             return f"This machine has the address {address} already, on {chosen[0].name}."
-        set_network_of(site, nics, self.state, CONFIRM_WITHIN_S)
         link = find_link_names(site, chosen)[1]
+        is_set = load_files() == render_admin_network(site, nics) and load_record(self.state).pending is None
+        if is_set and address in find_addresses(link):
+            return f"This machine has the address {address} already, on {link}."
+        set_network_of(site, nics, self.state, CONFIRM_WITHIN_S)
         ends_at = time.monotonic() + STANDS_WITHIN_S
         while time.monotonic() < ends_at:
             if address in find_addresses(link):

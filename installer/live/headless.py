@@ -148,6 +148,7 @@ class Headless:
     def _go_on(self, begun: Begun, sighted: Sighted | None) -> int:
         """With an installation that was begun. It needs no network: what is wrong there is told, and stops nothing."""
         self._tell(f"The installation of {begun.site.name} that was begun goes on.")
+        take_back(self.state)  # what was left to a person was answered before it could begin
         if sighted is not None and sighted.is_trusted:
             self.acts.let_in(begun.site)
         try:

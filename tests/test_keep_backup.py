@@ -307,6 +307,10 @@ def test_a_folder_in_use_or_with_a_site_is_refused(state: Path) -> None:
         lock.flush()
         with pytest.raises(RackstrapError, match="process 4711 serves"):
             restore(content, state, is_forced=True)
+    with (state / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RackstrapError, match="is in use"):
+            restore(content, state, is_forced=True)
 
 
 def test_force_keeps_what_was_there(state: Path) -> None:

@@ -24,7 +24,7 @@ BESIDE: Final = "applied/beside.d"  # the CSV of BMCs, where a restored site fil
 MOST_FILE_BYTES: Final = 64 * 2**20
 # Of this machine and this moment only, or made again: locks, logs, sockets, loaders, the change of a network that waits.
 LEFT_OUT: Final = frozenset({
-    "apply.lock", "serve.lock", "network.lock", "network.json", "network.log", "log", "run", "tftp", "host",
+    "apply.lock", "serve.lock", "install.lock", "network.lock", "network.json", "network.log", "log", "run", "tftp", "host",
     STORE, f"{STORE}-wal", f"{STORE}-shm", f"{STORE}-journal",
 })  # fmt: skip
 # … but what is served from there, until the next apply has written it again.

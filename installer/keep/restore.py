@@ -21,7 +21,8 @@ from installer.model.problems import RackstrapError
 
 KEPT: Final = ("network.json",)  # of this machine, whatever site it serves
 SERVED: Final = ("run/dnsmasq.conf", "run/nginx.conf", "run/hosts", "tftp/grub/grub.cfg")
-VALUED: Final = ("site.yaml", "applied", "draft.yaml", "tls", "secrets")  # what --force is asked for
+LOCKS: Final = ("apply.lock", "serve.lock", "install.lock")
+VALUED: Final = ("site.yaml", "applied", "wanted", "draft.yaml", "tls", "secrets")  # what --force is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def run_restore(source: IO[bytes], passphrase: str, state: Path, *, is_forced: b
         if (staged / "host").exists():
             (staged / "host").rename(fresh / "host")
         move_paths(fresh, manifest, state)
-        with hold_idle(state):
+        with hold_idle(state, may_make=True):
             check_valued(state, is_forced=is_forced)
             aside = swap(fresh, state)
     except OSError as error:
@@ -66,7 +67,8 @@ def check_free(state: Path, *, is_forced: bool) -> None:
         raise RackstrapError(f"process {pid} serves the nodes from {state}", "rackstrap serve --stop, then restore again")
     if state.exists() and not state.is_dir():
         raise RackstrapError(f"{state} is no folder", "name another one with --state")
-    check_valued(state, is_forced=is_forced)
+    with hold_idle(state, may_make=False):
+        check_valued(state, is_forced=is_forced)
 
 
 def check_valued(state: Path, *, is_forced: bool) -> None:
@@ -135,16 +137,22 @@ def _tell_store(fresh: Path, manifest: Manifest, state: Path) -> None:
 
 
 @contextmanager
-def hold_idle(state: Path) -> Iterator[None]:
-    """Keep serve and apply from starting in this folder meanwhile. Raises RackstrapError where one runs."""
+def hold_idle(state: Path, *, may_make: bool) -> Iterator[None]:
+    """Keep serve, apply and install from starting in this folder meanwhile. Raises RackstrapError where one runs.
+
+    `may_make`: also by locks that are not there yet.
+    """
     with ExitStack() as held:
-        for name in ("apply.lock", "serve.lock") if state.is_dir() else ():
+        names = [name for name in LOCKS if may_make or (state / name).exists()] if state.is_dir() else []
+        for name in names:
             lock = os.open(state / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             held.callback(os.close, lock)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RackstrapError(f"{state} is in use", "end what serves and applies there, then restore again") from None
+                raise RackstrapError(
+                    f"{state} is in use", "end what installs, serves or applies there, then restore again"
+                ) from None
         yield
 
 

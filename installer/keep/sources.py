@@ -70,6 +70,7 @@ def _list_own(state: Path, image: Path) -> Iterator[Source]:
     plan = ("plan", str(state / "site.yaml"), "--json", "--state", str(state), "--image", str(image))
     yield Command("plan.json", (*cli, *plan), SLOW_S)
     yield Command("facts.json", (*cli, "probe", "--record", "-"), SLOW_S)
+    yield Command("installations.json", (*cli, "install", "--find", "--json"), SLOW_S)
     yield Command("report.txt", (*cli, "report", "--state", str(state)), SLOW_S)
     yield Made("events.jsonl", lambda: dump_events(state))
     yield Made("machines.jsonl", lambda: dump_machines(state))

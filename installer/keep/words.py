@@ -42,6 +42,8 @@ def render_restored(restored: Restored, state: Path) -> Iterator[str]:
         yield f"    rackstrap apply {state}/site.yaml{beside}"
     else:
         yield "- Go on: rackstrap tui"
+    yield "A screen that was open still shows the old state: leave it, or"
+    yield "    systemctl restart rackstrap-tui"
     if (state / "host").exists():
         yield f"- Its SSH host keys and network files are in {state}/host;"
         yield "  copy those you want to /etc, nothing did so by itself."

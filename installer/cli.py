@@ -20,6 +20,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "probe": ("installer.probe.verbs", "print this machine's facts"),
     "check": ("installer.site.verbs", "check a site file and print every problem"),
     "edit": ("installer.wizard.verbs", "change values of a site file"),
+    "keyboard": ("installer.wizard.verbs", "give this machine's screen another keyboard"),
     "schema": ("installer.site.verbs", "print the site file's JSON Schema"),
     "plan": ("installer.engine.plan_verbs", "print what would be done, and to which disks"),
     "roles": ("installer.engine.plan_verbs", "list roles and what they need"),

@@ -120,7 +120,7 @@ def test_done_shows_health_and_saves_both() -> None:
     target = f"volume:{VOLUMES[0].id}"
     saved = asked.then(view, Selection(text=target))
     assert isinstance(saved, Wished)
-    assert saved.wishes == (SaveSite(target), SaveReport(target))
+    assert saved.wishes == (SaveSite(target, over=True), SaveReport(target, over=True))
     assert isinstance(save_both(replace(view, here=replace(view.here, volumes=())), Selection()), Refused)
     events = make_events_page(view).parts[0]
     assert isinstance(events, Lines)

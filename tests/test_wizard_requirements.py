@@ -313,7 +313,7 @@ async def test_every_page_saves_and_the_next_session_begins_there(recordings: Se
     site.write_text(SITE.partition("nodes:")[0])
     async with rehearse(recordings, state, site) as (seat, _):
         for number, stage in enumerate(STAGES):
-            saved = tmp_path / f"{stage.name}.yaml"
+            saved = tmp_path / f"at-{stage.name}.yaml"
             await seat.wait_for(f"{number + 1}/{len(STAGES)}")
             await seat.press("S")
             await seat.answer("Save as", str(saved), f"saved as {tmp_path}")

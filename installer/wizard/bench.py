@@ -165,7 +165,7 @@ class Bench:
             events=moment.events,
             logs={host: self.logs.read(host, moment) for host in _find_hosts(wants)},
             answers=moment.answers,
-            ui=outside.ui,
+            ui={**outside.ui, "report": self.keeper.load_report()},
             now=time.time(),
         )
 

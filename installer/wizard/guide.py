@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from installer.model.problems import Place, Problem, RackstrapError
 from installer.wizard.desk import Desk
 from installer.wizard.draft import edit_draft
-from installer.wizard.page import Ask, Edited, Field, Go, Outcome, Page, Refused, Told, Wished
+from installer.wizard.page import Ask, Edited, Field, Go, Outcome, Page, Refused, Selection, Told, Wished
 from installer.wizard.stages import LOOKED_AT, STAGES, Stage, find_page_maker
 from installer.wizard.view import View
-from installer.wizard.wishes import SaveSite
+from installer.wizard.wishes import IsThereError, SaveReport, SaveSite, Wish
 
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
 ONLY_LOOKS: Final = "this screen only shows: nothing was changed"
@@ -158,6 +158,8 @@ class Guide:
         for wish in wished.wishes:
             try:
                 told.append(self.desk.carry_out(wish))
+            except IsThereError as error:
+                return Reply(self.refresh(), ask=_make_replacing(wished, wish, error))
             except RackstrapError as error:
                 self.refresh()
                 return self._refuse(error)
@@ -173,6 +175,18 @@ class Guide:
 
     def _refuse(self, error: RackstrapError) -> Reply:
         return Reply(self.page, message=error.message, hint=error.hint, is_refused=True)
+
+
+def _make_replacing(wished: Wished, wish: Wish, error: IsThereError) -> Ask:
+    """Whether the file that is there may be replaced; what was wished for after it follows then."""
+    rest = wished.wishes[wished.wishes.index(wish) :]
+    sure = tuple(replace(one, over=True) if isinstance(one, SaveSite | SaveReport) else one for one in rest)
+
+    def follow(_: View, chosen: Selection) -> Outcome:
+        return Wished(sure, wished.says, wished.then) if chosen.text == "yes" else Told("nothing was written")
+
+    choices = (("yes", "what is in it now is lost"), ("no", "it stays as it is"))
+    return Ask(Field("sure", "Replace it", "choice", choices=choices, start="no"), follow, (f"{error.message}.",))
 
 
 def make_save(view: View) -> Outcome:

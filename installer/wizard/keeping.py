@@ -40,6 +40,7 @@ class Keeper:
     def __init__(self, state: Path) -> None:
         self.text_path: Final = state / "draft.yaml"
         self.notes_path: Final = state / "draft.json"
+        self._report_path: Final = state / "report-saved.txt"
 
     def save(self, text: str, origins: Mapping[KeyPath, Origin], file: str, page: str) -> None:
         """Both files, readable by their owner only. Raises RackstrapError when they cannot be written."""
@@ -59,6 +60,14 @@ class Keeper:
         origins = _parse_origins(notes.get("origins")) if is_whole else {}
         at = self.text_path.stat().st_mtime
         return Kept(text, origins, _text(notes, "file"), _text(notes, "page"), at)
+
+    def note_report(self, said: str) -> None:
+        """Remember where the report was saved, in a sentence."""
+        save_text(self._report_path, f"{said}\n")
+
+    def load_report(self) -> str:
+        """Where the report was saved last; "" for nowhere."""
+        return (_read(self._report_path, MAX_BYTES) or "").strip()
 
     def load_text(self) -> str | None:
         """The draft's text as it is on the disk now; None where there is none."""

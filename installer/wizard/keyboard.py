@@ -30,11 +30,14 @@ def find_keyboards(path: Path = LAYOUTS_FILE) -> tuple[str, ...]:
 
 
 def set_keyboard(layout: str, known: Sequence[str]) -> str:
-    """Give the console this layout now. Raises RackstrapError for one that does not exist, and where there is no console."""
+    """Give the console this layout now. Raises RackstrapError for one that does not exist, and where it cannot be set.
+
+    A serial line's keyboard, and one over SSH, is that of the terminal at its other end: there is nothing to set.
+    """
     if layout not in known:
         raise RackstrapError(f"no keyboard layout is called {layout[:20]!r}", "choose one of the list, as us, gb or de")
     if not CONSOLE.exists():
-        raise RackstrapError("this machine has no console of its own", "set the keyboard of the terminal that you sit at")
+        return f"{layout} is for the nodes; this machine has no screen, and a serial line has its terminal's own keyboard"
     try:
         keys = _run(("ckbcomp", "-layout", layout))
         _run(("loadkeys", "--console", str(CONSOLE), "-"), keys)

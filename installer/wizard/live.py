@@ -219,7 +219,7 @@ class LiveDesk:
     def _move_file(self, wish: SaveSite | OpenSite | SaveReport) -> str:
         volumes = self._prober.volumes
         if isinstance(wish, SaveSite):
-            said = targets.save_site(self.bench, volumes, wish.target)
+            said = targets.save_site(self.bench, volumes, wish)
             self._prober.look_again()
             return said
         if isinstance(wish, OpenSite):
@@ -227,4 +227,6 @@ class LiveDesk:
             if wish.target.startswith(around.OFFER) and self._around is not None:
                 return targets.open_offer(self.bench, self._around.find_offer(wish.target))
             return targets.open_site(self.bench, volumes, wish.target)
-        return targets.save_report(self.look(frozenset({"plan"})), volumes, wish.target)
+        said = targets.save_report(self.look(frozenset({"plan"})), volumes, wish)
+        self.bench.keeper.note_report(said)
+        return said

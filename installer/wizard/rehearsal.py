@@ -132,11 +132,13 @@ class RehearsalDesk:
             case StopApplying():
                 return self.bench.launcher.stop()
             case SaveSite():
-                return targets.save_site(self.bench, (), wish.target)
+                return targets.save_site(self.bench, (), wish)
             case OpenSite():
                 return targets.open_site(self.bench, (), wish.target)
             case SaveReport():
-                return targets.save_report(self.look(frozenset({"plan"})), (), wish.target)
+                said = targets.save_report(self.look(frozenset({"plan"})), (), wish)
+                self.bench.keeper.note_report(said)
+                return said
             case ImportBmcs():
                 return bmcs.import_bmcs(self.bench.watcher, Path(wish.path).expanduser())
             case AddBmc():

@@ -11,6 +11,7 @@ from installer.model.problems import RackstrapError
 from installer.site.save import save_text
 from installer.wizard.bench import Bench
 from installer.wizard.view import Continuing, View
+from installer.wizard.wishes import IsThereError, SaveReport, SaveSite
 
 if TYPE_CHECKING:
     from installer.live.sources import Sighted
@@ -20,23 +21,32 @@ SITE_FILE: Final = "site.yaml"
 REPORT_FILE: Final = "report.txt"
 
 
-def save_site(bench: Bench, volumes: tuple[Volume, ...], target: str) -> str:
-    """Write the draft there. Raises RackstrapError."""
+def save_site(bench: Bench, volumes: tuple[Volume, ...], wish: SaveSite) -> str:
+    """Write the draft there. Raises RackstrapError; IsThereError where another file would be replaced."""
+    target = wish.target
     if not target.startswith(VOLUME):
-        return bench.save_site(find_path(target, SITE_FILE))
+        path = find_path(target, SITE_FILE)
+        if not wish.over and path.exists() and str(path) != (bench.draft.file if bench.draft is not None else ""):
+            raise IsThereError(f"{path} is there already")
+        return bench.save_site(path)
     if bench.draft is None:
         raise RackstrapError("there is nothing to save yet")
+    volume, name = find_volume(volumes, target)
+    if not wish.over and (name or SITE_FILE) in volume.sites:
+        raise IsThereError(f"{name or SITE_FILE} is there already, on {volume.title}")
     return _write(volumes, target, SITE_FILE, bench.draft.text)
 
 
-def save_report(view: View, volumes: tuple[Volume, ...], target: str) -> str:
-    """Write the report there. Raises RackstrapError."""
+def save_report(view: View, volumes: tuple[Volume, ...], wish: SaveReport) -> str:
+    """Write the report there. Raises RackstrapError, as save_site."""
     from installer.engine.report import render_report
 
-    text = render_report(view)
+    text, target = render_report(view), wish.target
     if target.startswith(VOLUME):
         return _write(volumes, target, REPORT_FILE, text)
     path = find_path(target, REPORT_FILE)
+    if not wish.over and path.exists():
+        raise IsThereError(f"{path} is there already")
     save_text(path, text)
     return f"saved as {path}"
 

@@ -1,4 +1,4 @@
-"""`rackstrap edit`: change values of a site file as the wizard does, comments and order kept."""
+"""`rackstrap edit`: change values of a site file as the wizard does, comments and order kept. `rackstrap keyboard`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def run_edit(args: argparse.Namespace) -> int:
         return 1
     save_text(args.site, fresh.text)
     print(f"{len(edits)} value{'s' if len(edits) > 1 else ''} changed in {args.site}")  # noqa: T201
+    return 0
+
+
+def add_keyboard(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("layout", nargs="?", metavar="LAYOUT", help="us, gb, de …; without it, print the one in force")
+
+
+def run_keyboard(args: argparse.Namespace) -> int:
+    """Give this machine's screen another keyboard, until it starts again: nodes have the site file's."""
+    from installer.wizard.keyboard import find_keyboard, find_keyboards, set_keyboard
+
+    if args.layout is None:
+        print(find_keyboard() or "not set")  # noqa: T201
+    else:
+        print(set_keyboard(args.layout, find_keyboards()))  # noqa: T201
     return 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from installer.model.events import Event
+from installer.model.problems import RackstrapError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,19 @@ class CheckAgain:
     """Run the preflight checks now."""
 
 
+class IsThereError(RackstrapError):
+    """A file of that name is there already, and nobody has said that it may be replaced."""
+
+
 @dataclass(frozen=True, slots=True)
 class SaveSite:
-    """Write the site file there: a path, or `volume:ID` for a removable volume of View.here.volumes."""
+    """Write the site file there: a path, or `volume:ID` for a removable volume of View.here.volumes.
+
+    `over`: replaces what is there; without it, another file there raises IsThereError.
+    """
 
     target: str
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class SaveReport:
     """Write the report there: as SaveSite."""
 
     target: str
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

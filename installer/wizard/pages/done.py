@@ -123,7 +123,8 @@ def _make_next(view: View) -> list[Line]:
     if site is not None:
         lines.append(Line(f"services: DNS, DHCP, NTP and HTTP at {site.admin.address}"))
     lines.append(Line(f"site file: {view.draft.file or 'not saved yet: S saves it'}"))
-    lines.append(Line("report: rackstrap report --out FILE, or u with the site file to a stick"))
+    saved = view.ui.get("report", "")
+    lines.append(Line(f"report: {saved}" if saved else "report: rackstrap report --out FILE, or u with the site file to a stick"))
     return lines
 
 
@@ -140,7 +141,7 @@ def save_both(view: View, _chosen: Selection) -> Outcome:
     def follow(now: View, chosen: Selection) -> Outcome:
         if chosen.text not in {f"volume:{volume.id}" for volume in now.here.volumes}:
             return Refused("that volume is not there any more", "plug it in again, and press u")
-        return Wished((SaveSite(chosen.text), SaveReport(chosen.text)), "site file and report are saved")
+        return Wished((SaveSite(chosen.text, over=True), SaveReport(chosen.text, over=True)), "site file and report are saved")
 
     return Ask(
         Field("volume", "Save both to", "choice", choices=volumes), follow, ("Files of the same name there are replaced.",)

@@ -226,7 +226,7 @@ def _ask_keyboard(view: View, _: Selection) -> Outcome:
         layout = chosen.text.strip()
         if not layout:
             return Told("The keyboard is as it was.")
-        return Edited(((leaf.path, layout),), f"The keyboard is {layout} now.", wishes=(SetKeyboard(layout),))
+        return Edited(((leaf.path, layout),), "", wishes=(SetKeyboard(layout),))
 
     start = view.here.keyboard or "us"
     field = Field(
@@ -238,7 +238,8 @@ def _ask_keyboard(view: View, _: Selection) -> Outcome:
         lambda text: check_leaf(view, leaf, text),
         start,
     )
-    return Ask(field, take, ("It counts at once on this machine's console, and on every node that is installed.",))
+    serial = "Over a serial line or SSH the keyboard is your own terminal's: nothing changes there."
+    return Ask(field, take, ("It counts at once on this machine's screen, and on every node that is installed.", serial))
 
 
 def _find_keyboard_leaf() -> Leaf:

@@ -346,6 +346,21 @@ def test_at_a_gate_it_stays_and_does_not_try_the_same_file_again(tmp_path: Path)
     assert start.bench.did[-1] == "install lab, erase blank"
 
 
+def test_from_memory_it_goes_on_once_somebody_has_decided(tmp_path: Path) -> None:
+    start = begin(tmp_path, [sight(SITE)], bench=Bench(ends=[3, 0]))
+    start.runner.goes_on = True
+    with running(start) as codes, Journal(tmp_path / "store.db", make_who("apply")) as journal:
+        wait(lambda: "SSH stays open" in start.said)
+        journal.append(Event(Happened.MACHINE_REPORTED, "m1", {"recording": "x"}), durable=True)
+        time.sleep(0.1)
+        assert start.bench.did.count("install lab, erase no") == 1
+        journal.append(Event(Happened.MACHINE_ADMITTED, "m1", {"key": "k"}), durable=True)
+        wait(lambda: codes)
+    assert codes == [0]
+    assert start.bench.did.count("install lab, erase no") == 2
+    assert "Something was decided" in start.said
+
+
 def test_one_round_ends_with_its_exit_code(tmp_path: Path) -> None:
     cases: list[tuple[Look, int, int]] = [
         (Absent("a"), 0, 2),

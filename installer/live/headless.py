@@ -16,6 +16,7 @@ from typing import Final
 
 from installer.live.acts import STOPS, Acts
 from installer.live.asking import ask_sections, is_answered, take_back
+from installer.live.decided import find_last_news, has_news
 from installer.live.given import Found, save_note, take
 from installer.live.resuming import Begun, find_begun, find_begun_of
 from installer.live.sources import Absent, Look, Sighted, Wrong, choose
@@ -47,17 +48,22 @@ ENDS: Final = {
 
 @dataclass(slots=True)
 class Headless:
-    """`look`: the places in their order; its argument: whether removable volumes have had their time to turn up."""
+    """`look`: the places in their order; its argument: whether removable volumes have had their time to turn up.
+
+    `goes_on`: the work is done again for the same file once something was decided: an apply from memory is, an installation not.
+    """
 
     state: Path
     look: Callable[[bool], Iterable[Look]]
     acts: Acts
     telling: Telling
     once: bool = False
+    goes_on: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
     waits_s: tuple[float, ...] = FIND_WAITS_S
     again_s: float | None = None
     _said: set[str] = field(default_factory=set)
+    _seen: int = 0  # the last event that was news when the work ended
     _is_settled: bool = False
     _has_worked: bool = False  # the work itself has run: it is not run again for the same file
 
@@ -179,6 +185,7 @@ class Headless:
         self.telling.head("The work has begun.")
         self._has_worked = True
         code = self.acts.run(path, beside, self.telling.tell)
+        self._seen = find_last_news(self.state) if self.goes_on else 0
         self.telling.head(ENDS.get(code, f"It ended with {code}."))
         if code != DONE:
             self.telling.tell(STAYS)
@@ -213,6 +220,9 @@ class Headless:
                 self._tell("The site file has changed.")
                 return True
             if not self._has_worked:
+                return True
+            if self.goes_on and has_news(self.state, self._seen):
+                self.telling.tell("Something was decided, or a machine has come: it goes on.")
                 return True
         return False
 

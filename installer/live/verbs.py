@@ -53,6 +53,7 @@ def run_headless(args: argparse.Namespace) -> int:
         acts,
         make_telling(boot),
         once=args.once,
+        goes_on=find_work(boot) == "apply",
         stopped=stopped,
     )
     with hold_alone(state), stopping(stopped):

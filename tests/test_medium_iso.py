@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,19 @@ def test_a_full_disk_is_told_before_anything_is_written(iso: Path) -> None:
     os.truncate(iso, shutil.disk_usage(iso.parent).free + (1 << 34))  # a hole takes no room
     with pytest.raises(RackstrapError, match=r"MB free; \d+ MB are needed"):
         run_customize(iso, iso, Wish(words=("rackstrap.ip=192.0.2.1/24",)))
+    assert sorted(path.name for path in iso.parent.iterdir()) == ["rackstrap.iso"]
+
+
+def test_a_copy_that_cannot_be_finished_leaves_the_iso_as_it_was(iso: Path) -> None:
+    before = (iso.read_bytes(), iso.stat().st_ino)
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); from installer.cli import run; "
+    )
+    limited += f"sys.exit(run(['iso', 'customize', {str(iso)!r}, '--kernel-words', 'rackstrap.ip=192.0.2.1/24']))"
+    done = subprocess.run([sys.executable, "-c", limited], check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("rackstrap: ")
+    assert (iso.read_bytes(), iso.stat().st_ino) == before
     assert sorted(path.name for path in iso.parent.iterdir()) == ["rackstrap.iso"]
 
 

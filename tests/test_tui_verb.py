@@ -89,6 +89,21 @@ def test_the_command_line_loads_no_user_interface() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_the_frame_is_painted_before_what_takes_long_is_imported() -> None:
+    program = "import sys, screens.app; print(sorted({'pydantic', 'sqlalchemy', 'installer.wizard.view', 'ruamel.yaml'} & set("
+    program += "sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_first_page_needs_nothing_that_renders_plans_or_asks_the_network() -> None:
+    program = "import sys, installer.wizard.live, installer.wizard.guide, installer.wizard.pages.welcome; "
+    program += "late = {'jinja2', 'cryptography', 'pyghmi', 'installer.preflight.run', 'installer.plan.plan'}; "
+    program += "print(sorted(late & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_plain_mode_reads_a_script(tmp_path: Path) -> None:
     machine = str(MACHINES / "uefi-nvme.json")
     done = run_tui("--plain", "--machine", machine, "--state", str(tmp_path / "state"), typed="n\nn\nQ\n")

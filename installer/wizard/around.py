@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from installer.model.facts import Disk, Machine
 from installer.model.problems import RackstrapError
-from installer.wizard.losses import name_disk
 from installer.wizard.view import Continuing, OnDisk
 
 if TYPE_CHECKING:
@@ -76,11 +75,18 @@ def make_warnings(offers: tuple[Sighted | Wrong, ...]) -> tuple[tuple[str, str],
 
 def make_on_disks(installed: tuple[Installation, ...], machine: Machine) -> tuple[OnDisk, ...]:
     """The installations with their disks called as on every page."""
+    if not installed:
+        return ()
+    from installer.wizard.losses import name_disk  # late: the first page names no disk, but for these
+
+    def name(disk: Disk | None, kernel: str) -> str:
+        return name_disk(disk, machine) if disk is not None else kernel
+
     disks = {disk.name: disk for disk in machine.disks}
     return tuple(
         OnDisk(
             one.where.hostname,
-            " and ".join(_name(disks.get(esp.disk), esp.disk, machine) for esp in one.esps),
+            " and ".join(name(disks.get(esp.disk), esp.disk) for esp in one.esps),
             one.kind == "finished",
             one.where.stage,
             one.where.at,
@@ -88,7 +94,3 @@ def make_on_disks(installed: tuple[Installation, ...], machine: Machine) -> tupl
         )
         for one in installed
     )
-
-
-def _name(disk: Disk | None, name: str, machine: Machine) -> str:
-    return name_disk(disk, machine) if disk is not None else name

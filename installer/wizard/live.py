@@ -12,12 +12,11 @@ from installer.engine.folders import check_live
 from installer.live.boot import Boot, find_boot
 from installer.model.problems import RackstrapError
 from installer.network.change import confirm_network, renew_dhcp, set_network
-from installer.preflight.target import make_target
-from installer.preflight.watching import Watching
 from installer.serve.verbs import find_serving, start_serving
 from installer.wizard import around, bmcs, here, targets
 from installer.wizard.asked import find_stamp, load_asked
 from installer.wizard.bench import Bench, Outside
+from installer.wizard.checking import Checking
 from installer.wizard.draft import Draft, make_new_draft
 from installer.wizard.keyboard import find_keyboard, find_keyboards, set_keyboard
 from installer.wizard.launching import Installing, Launcher, make_environment, make_live_words
@@ -82,7 +81,7 @@ class LiveDesk:
         self._hostname: Final = here.find_hostname()
         self._fingerprint: Final = here.find_fingerprint()
         self._keyboards: Final = find_keyboards()
-        self._watching: Final = Watching()
+        self._checking: Final = Checking()
         self._checks_at = 0.0
         self._asked_stamp = find_stamp(self._state)
         self._outside = self._look_outside()
@@ -92,11 +91,11 @@ class LiveDesk:
         if self._count() != self._seen:
             self._outside = self._look_outside()
         self._aim(wants)
-        checks, self._checks_at = self._watching.latest()
+        checks, self._checks_at = self._checking.latest()
         return self.bench.look(replace(self._outside, checks=checks, checks_at=self._checks_at), wants)
 
     def has_news(self) -> bool:
-        is_moved = self._count() != self._seen or self._watching.latest()[1] != self._checks_at
+        is_moved = self._count() != self._seen or self._checking.latest()[1] != self._checks_at
         return is_moved or find_stamp(self._state) != self._asked_stamp or self.bench.has_news()
 
     def _count(self) -> tuple[int, int]:
@@ -117,9 +116,9 @@ class LiveDesk:
         """Let preflight look at what the draft decides, while a page wants to know and nothing of ours answers DHCP there."""
         site = self.bench.draft.site if self.bench.draft is not None else None
         if "preflight" in wants and site is not None:
-            self._watching.aim(make_target(site, self._prober.machine, self._interface or ""))
+            self._checking.aim(site, self._prober.machine, self._interface or "")
         elif "preflight" not in wants:
-            self._watching.aim(None)
+            self._checking.rest()
 
     def find_page(self) -> str:
         """Where the last session was; on an installed admin node the dashboard, for that is what it is there for."""
@@ -157,7 +156,7 @@ class LiveDesk:
             case SetPassword():
                 return self.bench.set_password(wish)
             case CheckAgain():
-                self._watching.again()
+                self._checking.again()
                 return "looking again"
             case SetKeyboard():
                 return set_keyboard(wish.layout, self._keyboards)
@@ -166,7 +165,7 @@ class LiveDesk:
 
     def close(self) -> None:
         self._prober.close()
-        self._watching.close()
+        self._checking.close()
         self.bench.close()
 
     def _look_outside(self) -> Outside:

@@ -100,7 +100,7 @@ def test_nothing_was_installed(disks: tuple[Esp, Esp]) -> None:
 def test_an_unfinished_installation_is_found_with_its_stage_and_its_state(
     disks: tuple[Esp, Esp], state: Path, tmp_path: Path
 ) -> None:
-    marks = Marks(images(disks), WHERE_NOW)
+    marks = Marks(lambda: images(disks), WHERE_NOW)
     marks.begin(state)
     marks.note("unpack")
     (one,) = find(disks)
@@ -123,7 +123,7 @@ def test_an_unfinished_installation_is_found_with_its_stage_and_its_state(
 
 
 def test_reading_what_was_installed_writes_nothing(disks: tuple[Esp, Esp], state: Path, tmp_path: Path) -> None:
-    Marks(images(disks), WHERE_NOW).begin(state)
+    Marks(lambda: images(disks), WHERE_NOW).begin(state)
     paths = [Path(disk.image.partition("@@")[0]) for disk in disks]
     for path in paths:
         path.chmod(0o444)
@@ -133,7 +133,7 @@ def test_reading_what_was_installed_writes_nothing(disks: tuple[Esp, Esp], state
 
 
 def test_the_last_acts_leave_a_mark_and_no_state(disks: tuple[Esp, Esp], state: Path, tmp_path: Path) -> None:
-    marks = Marks(images(disks), WHERE_NOW)
+    marks = Marks(lambda: images(disks), WHERE_NOW)
     marks.begin(state)
     marks.finish()
     (one,) = find(disks)
@@ -148,14 +148,14 @@ def test_the_last_acts_leave_a_mark_and_no_state(disks: tuple[Esp, Esp], state: 
 def test_power_lost_between_the_two_halves_of_the_last_acts_is_a_finished_installation(
     disks: tuple[Esp, Esp], state: Path
 ) -> None:
-    Marks(images(disks), WHERE_NOW).begin(state)
+    Marks(lambda: images(disks), WHERE_NOW).begin(state)
     esp.save_file(disks[0].image, FINISHED, render_where(replace(WHERE_NOW, stage="finished")))
     (one,) = find(disks)
     assert (one.kind, len(one.states)) == ("finished", 2)
 
 
 def test_the_other_half_of_a_mirror_tells_where_it_was(disks: tuple[Esp, Esp], state: Path, tmp_path: Path) -> None:
-    Marks(images(disks), WHERE_NOW).begin(state)
+    Marks(lambda: images(disks), WHERE_NOW).begin(state)
     esp.save_file(disks[0].image, STATE, b"torn")
     assert run_recover(find(disks), tmp_path / "fresh") is not None
     assert (tmp_path / "fresh/site.yaml").exists()
@@ -164,7 +164,7 @@ def test_the_other_half_of_a_mirror_tells_where_it_was(disks: tuple[Esp, Esp], s
 
 
 def test_another_machines_disk_is_told_and_not_taken_back(disks: tuple[Esp, Esp], state: Path, tmp_path: Path) -> None:
-    Marks(images(disks), replace(WHERE_NOW, who=Who("", "OTHER"))).begin(state)
+    Marks(lambda: images(disks), replace(WHERE_NOW, who=Who("", "OTHER"))).begin(state)
     (one,) = find(disks)
     assert (one.is_ours, "of another machine" in render_installation(one)) == (False, True)
     assert run_recover((one,), tmp_path / "fresh") is None
@@ -172,7 +172,7 @@ def test_another_machines_disk_is_told_and_not_taken_back(disks: tuple[Esp, Esp]
 
 
 def test_a_copy_of_an_installed_disk_is_no_installation(disks: tuple[Esp, Esp], state: Path) -> None:
-    Marks(images(disks), WHERE_NOW).begin(state)
+    Marks(lambda: images(disks), WHERE_NOW).begin(state)
     found, doubts = find_installations([replace(disks[0], guid=make_guid("ata-THREE"))], ME)
     assert (found, "not written for this disk" in doubts[0]) == ((), True)
 
@@ -180,9 +180,9 @@ def test_a_copy_of_an_installed_disk_is_no_installation(disks: tuple[Esp, Esp], 
 def test_the_installation_that_was_begun_last_is_taken_back_unless_one_has_finished_since(
     disks: tuple[Esp, Esp], state: Path, tmp_path: Path
 ) -> None:
-    Marks([disks[0].image], replace(WHERE_NOW, disks=("ata-ONE",))).begin(state)
+    Marks(lambda: [disks[0].image], replace(WHERE_NOW, disks=("ata-ONE",))).begin(state)
     later = replace(WHERE_NOW, epoch=2, disks=("ata-TWO",))
-    Marks([disks[1].image], later).begin(state)
+    Marks(lambda: [disks[1].image], later).begin(state)
     pair = (disks[0], replace(disks[1], guid=make_guid("ata-TWO", 2)))
     taken = run_recover(find(pair), tmp_path / "fresh")
     assert taken is not None
@@ -192,7 +192,7 @@ def test_the_installation_that_was_begun_last_is_taken_back_unless_one_has_finis
 
 
 def test_a_state_in_use_is_never_written_over(disks: tuple[Esp, Esp], state: Path) -> None:
-    Marks(images(disks), WHERE_NOW).begin(state)
+    Marks(lambda: images(disks), WHERE_NOW).begin(state)
     before = {path: path.read_bytes() for path in state.rglob("*") if path.is_file() and not path.is_symlink()}
     with pytest.raises(RackstrapError, match="is in use"):
         run_recover(find(disks), state)

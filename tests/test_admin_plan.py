@@ -302,3 +302,18 @@ def test_what_may_be_erased_is_always_what_some_consent_allows(erase: str, holds
             allowed = {"blank", "ours", "ours-data"} if chosen.id == "ata-DISK_sda" else set()
         assert kind in allowed
         assert found.consent is not None
+
+
+def test_leave_to_erase_an_installation_is_for_the_one_that_was_seen() -> None:
+    first, other = (on(HERE, sda=make_own(HERE.disks[0], epoch)) for epoch in (7, 8))
+    ledger = make_ledger([consented(first, "ata-DISK_sda", own_mark=True)])
+    assert plan(here=first, ledger=ledger).chosen == (make_chosen(first.disks[0]),)
+    found = plan(here=other, ledger=ledger)
+    assert (found.chosen, "holds something else than at consent" in problems_of(found)) == ((), True)
+
+
+@pytest.mark.parametrize("uuid", ["", "bbbb"])
+def test_consent_given_on_another_machine_is_none_here(uuid: str) -> None:
+    there = replace(HERE, uuid=uuid, serial="")
+    found = plan(ledger=make_ledger([consented(there, "ata-DISK_sda")]))
+    assert (found.chosen, "another machine" in problems_of(found)) == ((), True)

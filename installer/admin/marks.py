@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,9 +15,12 @@ from installer.admin.where import FINISHED, STATE, WHERE, Where, render_where
 
 @dataclass(slots=True)
 class Marks:
-    """`images`: the ESPs as mtools names them, freshly formatted by this installation."""
+    """`find_images`: the ESPs as mtools names them, freshly formatted by this installation.
 
-    images: Sequence[str]
+    Asked at each use: a disk that is pulled and comes back has another name, and its old one may be another disk's by then.
+    """
+
+    find_images: Callable[[], Sequence[str]]
     where: Where
 
     def begin(self, state: Path) -> None:
@@ -26,21 +29,21 @@ class Marks:
         with tempfile.TemporaryDirectory(prefix=".install-", dir=state) as folder:
             tar = Path(folder) / "state.tar"
             make_tar(state, tar)
-            for image in self.images:
+            for image in self.find_images():
                 save_file(image, STATE, tar)
                 sync_image(image)
 
     def note(self, stage: str) -> None:
         """Say how far it is."""
         self.where = replace(self.where, stage=stage, at=time.time())
-        for image in self.images:
+        for image in self.find_images():
             save_file(image, WHERE, render_where(self.where))
             sync_image(image)
 
     def finish(self) -> None:
         """The last acts. All that was installed must be on the disk already."""
         self.where = replace(self.where, stage="finished", at=time.time())
-        finish_esps(self.images, self.where)
+        finish_esps(self.find_images(), self.where)
 
 
 def finish_esps(images: Sequence[str], where: Where) -> None:

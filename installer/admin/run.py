@@ -69,6 +69,8 @@ def run_install_site(args: argparse.Namespace, telling: Telling) -> int:
     with hold_install(state), Journal(state / "store.db", make_who("install")) as journal:
         plan, consent = make_plan(wanted, journal.ledger, journal.machines(), args.erase)
         code = judge(plan, telling)
+        if code == DONE:
+            check_unfinished(plan)
         return code if code != DONE else carry_out(wanted, plan, consent, journal, telling)
 
 
@@ -155,6 +157,21 @@ def judge(plan: AdminInstall, telling: Telling) -> int:
         telling.tell(*render_losses(plan), "To allow it:", f"  rackstrap install SITE {ids}")
         return telling.result(AT_GATE, "Stopped: nobody has allowed these disks to be erased. Nothing was touched.")
     return DONE
+
+
+def check_unfinished(plan: AdminInstall) -> None:
+    """Never go on over an installation that has come to its end meanwhile. Raises RackstrapError (exit code 3).
+
+    The journal of this start may not know of the end: its state was taken back from before, or the hand-over failed.
+    """
+    from installer.admin.find import find_esps, find_installations, find_who
+
+    found, _ = find_installations(find_esps(), find_who())
+    names = {disk.name for disk in plan.disks}
+    for one in found:
+        if plan.resumes and one.kind == "finished" and any(esp.disk in names for esp in one.esps):
+            hint = "start it: choose the installed admin node in the ISO's menu"
+            raise RackstrapError(f"{one.where.hostname} is installed on this disk already", hint, exit_code=AT_GATE)
 
 
 def tell_dry(plan: AdminInstall, telling: Telling) -> int:

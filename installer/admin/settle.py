@@ -7,18 +7,17 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from installer import __version__
 from installer.admin.esp import has_file
+from installer.admin.find import find_esps
 from installer.admin.where import FINISHED, FOLDER, STATE, WHERE, Where, Who, render_where
 from installer.live.boot import ADMIN_MARK
+from installer.model.orders import make_disk_guid
 from installer.model.problems import RackstrapError
 from installer.node.handover import leave_image
 from installer.node.programs import run_program
-
-ESPS: Final = Path("/etc/rackstrap/esps")  # the UUIDs of this installation's ESPs, as udev spells them
-BY_UUID: Final = Path("/dev/disk/by-uuid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def settle(mark: Mark) -> list[str]:
     leave_image()
     where = Where(mark.site, mark.hostname, mark.epoch, mark.disks, mark.who, "finished", time.time(), __version__)
     told = []
-    for device in find_devices():
+    for device in find_devices(mark):
         try:
             finish_esp(device, where)
         except (RackstrapError, OSError) as error:
@@ -58,13 +57,10 @@ def settle(mark: Mark) -> list[str]:
     return told
 
 
-def find_devices(esps: Path = ESPS) -> list[str]:
-    """The ESPs of this installation that are there."""
-    try:
-        names = esps.read_text(encoding="ascii").split()
-    except OSError:
-        return []
-    return [str(BY_UUID / name) for name in names if (BY_UUID / name).exists()]
+def find_devices(mark: Mark) -> list[str]:
+    """The ESPs of this installation that are there, by the disk GUIDs that it gave: a FAT's own id may be a copy's."""
+    guids = {make_disk_guid(mark.hostname, mark.epoch, disk) for disk in mark.disks}
+    return [esp.image for esp in find_esps() if esp.guid in guids]
 
 
 def finish_esp(device: str, where: Where) -> None:

@@ -67,7 +67,7 @@ def run_stages(work: Work) -> tuple[Job, Marks]:
     job = make_job(spec, facts, work.secrets, None, host_keys=LIVE_HOST_KEYS)
     with work.phases.stage("format", f"make filesystems on {render_names(spec)}"):
         run_format_esps(job, targets)
-        marks = Marks(find_partitions(targets, ESP), make_where(work))
+        marks = Marks(lambda: find_partitions(targets, ESP), make_where(work))
         marks.begin(work.state)
         run_format_root(job, targets)
     marks.note("unpack")

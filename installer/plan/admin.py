@@ -21,7 +21,7 @@ from installer.plan.describe import describe_holds
 from installer.plan.estimate import estimate_bytes, estimate_minutes
 from installer.plan.roles import Role
 from installer.plan.steps import DEFAULT_CONSOLES, UNITS
-from installer.plan.storage import DiskSet, choose_disks, find_shared_wwns, make_chosen, make_least_bytes
+from installer.plan.storage import DiskSet, choose_disks, find_shared_wwns, make_least_bytes
 from installer.probe.identity import SAME, score_identity
 
 HOST: Final = "admin"  # of its events and of its progress row
@@ -220,15 +220,21 @@ class _Deciding:
             self.tell(f"consent was given for {named}, but the site chooses {wanted}", again)
             return ()
         problems = check_consent(consent, self.machine, consent.epoch, self.resumes)
-        problems += [p for disk in disks if self.resumes for p in self._check_own(disk, consent)]
+        check = self._check_own if self.resumes else self._check_seen
+        problems += [p for disk in disks for p in check(disk, consent)]
         self.problems += [Problem(p.place, p.message, again) for p in problems]
         if problems:
             return ()
-        return consent.disks if self.resumes else tuple(make_chosen(disk) for disk in disks)
+        return consent.disks
 
     def _is_for_this_machine(self) -> bool:
-        uuid, serial = self.admin.machine
-        return (not uuid or uuid == self.machine.uuid) and (not serial or serial == self.machine.serial)
+        return self.admin.machine == (self.machine.uuid, self.machine.serial)
+
+    def _check_seen(self, disk: Disk, consent: Consent) -> list[Problem]:
+        """Leave to erase an installation of Rackstrap is for the one that was seen, not for another that came in its place."""
+        if any(chosen.id == disk.id and chosen.holds_digest != disk.holds_digest for chosen in consent.disks):
+            return [Problem(Place(("consent",)), f"{disk.id} holds something else than at consent", "")]
+        return []
 
     def _check_own(self, disk: Disk, consent: Consent) -> list[Problem]:
         """Resuming goes over blank disks, what the consent saw, and this installation's own mark: no other one's."""

@@ -11,7 +11,11 @@ from installer.model.problems import RackstrapError
 
 def add_iso(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    customize = verbs.add_parser("customize", help="put a site file into a built ISO, or set how it starts")
+    customize = verbs.add_parser(
+        "customize",
+        help="put a site file into a built ISO, or set how it starts",
+        description="Put a site file into a built ISO, or set how it starts.",
+    )
     customize.add_argument("iso", metavar="ISO", type=Path, help="the ISO, which is replaced unless --out names another")
     customize.add_argument(
         "--site", metavar="FILE", type=Path, help="the site file; the CSV and passwords that it names go with it"
@@ -21,7 +25,7 @@ def add_iso(parser: argparse.ArgumentParser) -> None:
     customize.add_argument("--reset", action="store_true", help="first take out all that was put in before")
     customize.add_argument("--out", metavar="FILE", type=Path, help="write the result there and leave ISO as it is")
     customize.add_argument("--force", action="store_true", help="replace --out where it is there already")
-    inspect = verbs.add_parser("inspect", help="say what is inside an ISO")
+    inspect = verbs.add_parser("inspect", help="say what is inside an ISO", description="Say what is inside an ISO.")
     inspect.add_argument("iso", metavar="ISO", type=Path, help="an ISO, or a stick or CD that one was written to")
     inspect.add_argument("--verify", action="store_true", help="read every part through and compare it with the manifest")
     inspect.add_argument("--json", action="store_true", help="print one JSON object")

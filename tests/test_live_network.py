@@ -88,6 +88,16 @@ def test_from_a_dhcp_option_to_the_admin_address_and_no_further_without_consent(
     assert "erase: no" in kept
     assert "blank" not in kept
 
+    static = "from installer.live.static import *; "
+    static += "print(set_static(parse_static('192.168.77.60/24,192.168.77.200,192.168.77.200'), 'e1'))"
+    said_static = subprocess.run(bench.inside(sys.executable, "-c", static), capture_output=True, text=True, check=True, cwd=ROOT)
+    assert said_static.stdout == "The address 192.168.77.60/24 is on e1, by rackstrap.ip.\n"
+    wait_for(lambda: bench.addresses("e1") == ["192.168.77.60/24"], "the kernel line's address")
+    complaints = [
+        line for line in (bench.folder / "networkd.log").read_text().splitlines() if "rackstrap-ip" in line and "nknown" in line
+    ]
+    assert complaints == []
+
     acts = "from pathlib import Path; from installer.live.acts import LiveActs; from installer.engine.prepare import load_input; "
     acts += f"state = Path({str(bench.folder / 'state')!r}); "
     acts += "print(LiveActs(state, ()).set_network(load_input(state / 'given/site.yaml').site))"

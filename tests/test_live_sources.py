@@ -20,9 +20,11 @@ from installer.live.identity import Identity, find_default, find_identity
 from installer.live.lease import parse_lease
 from installer.live.offers import find_offers
 from installer.live.sources import GIVEN, PLAIN, Absent, Look, Places, Sighted, Wrong, choose
+from installer.live.static import find_port, parse_static, render_static, set_by_word
 from installer.live.volumes import Volume
 from installer.live.word import URL, Pins, check_url, parse_pins, parse_word
 from installer.medium.area import AREA_BYTES, make_site_area
+from installer.model.facts import Nic
 from installer.model.problems import RackstrapError
 from tests.site_server import Certificates, Handler, Server, make_certificates, serve
 
@@ -93,6 +95,37 @@ def test_pins_are_whole_or_an_error() -> None:
     for value in ("", "ab", "zz" * 32, "ab" * 33):
         with pytest.raises(RackstrapError, match="SHA-256"):
             parse_pins({"site_sha256": value})
+
+
+# The kernel line's address
+
+
+def test_an_address_for_fetching_is_parsed_and_rendered() -> None:
+    static = parse_static("192.0.2.10/24,192.0.2.1,192.0.2.53,52:54:00:00:00:0A")
+    assert render_static(static, "ens3").splitlines() == [
+        "[Match]", "Name=ens3", "[Network]", "Address=192.0.2.10/24", "LinkLocalAddressing=no", "IPv6AcceptRA=no", "LLDP=yes",
+        "Gateway=192.0.2.1", "DNS=192.0.2.53",
+    ]  # fmt: skip
+    assert render_static(parse_static("fd00::10/64,,fd00::53"), "ens3").splitlines()[3::4] == [
+        "Address=fd00::10/64",
+        "DNS=fd00::53",
+    ]
+    no_interfaces = ("", "192.0.2.10", "192.0.2.10/33", "fe80::1%a\nb/64")
+    others = ("198.51.100.1", "192.0.2.10", "x", ",x", ",,zz", ",,,x", ",,52:54:00:00:00:0a,x")
+    for word in (*no_interfaces, *(f"192.0.2.10/24,{other}" for other in others)):
+        with pytest.raises(RackstrapError, match=r"rackstrap\.ip"):
+            parse_static(word)
+
+
+def test_the_address_goes_to_the_named_port_or_to_the_first_with_a_link() -> None:
+    nics = [Nic(f"ens{n}", f"52:54:00:00:00:0{n}", "virtio_net", None, n == 4) for n in (3, 4)]
+    assert find_port(parse_static("192.0.2.10/24"), nics) == "ens4"
+    assert find_port(parse_static("192.0.2.10/24,,,52:54:00:00:00:03"), nics) == "ens3"
+    assert find_port(parse_static("192.0.2.10/24"), nics[:1]) == ""
+    with pytest.raises(RackstrapError, match="has no port"):
+        find_port(parse_static("192.0.2.10/24,,,52:54:00:00:00:09"), nics)
+    with pytest.raises(RackstrapError, match="no port has a link"):
+        set_by_word("192.0.2.10/24", lambda: nics[:1], lambda _: True)
 
 
 # Who this machine is

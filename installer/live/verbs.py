@@ -47,17 +47,31 @@ def run_headless(args: argparse.Namespace) -> int:
     check_live(state)
     more = ("--state", str(state), "--image", str(args.image.absolute()))
     acts = LiveActs(state, make_words(find_work(boot)), more, stopped, boot.source == "medium")
+    telling = make_telling(boot)
     runner = Headless(
         state,
         lambda is_settled: Places(boot, find_identity()).look(is_settled=is_settled),
         acts,
-        make_telling(boot),
+        telling,
         once=args.once,
         goes_on=find_work(boot) == "apply",
         stopped=stopped,
     )
     with hold_alone(state), stopping(stopped):
+        set_address(boot, telling, stopped)
         return runner.run()
+
+
+def set_address(boot: Boot, telling: Telling, stopped: threading.Event) -> None:
+    """What the kernel line's rackstrap.ip says; what is wrong with it is told, for the file may come from elsewhere."""
+    from installer.live.static import set_by_word
+    from installer.network.here import find_nics_here
+
+    if "ip" in boot.words:
+        try:
+            telling.tell(set_by_word(boot.words["ip"], find_nics_here, stopped.wait))
+        except (RackstrapError, OSError) as error:
+            telling.tell(str(error), getattr(error, "hint", ""))
 
 
 @contextmanager

@@ -145,5 +145,6 @@ render_medium() {
 	[DHCPv4]
 	ClientIdentifier=mac
 	UseHostname=no
+	RequestOptions=224
 	NETWORK
 }

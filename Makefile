@@ -18,7 +18,7 @@ help:
 	@echo "make test        every test: quick ones first, then real boots"
 	@echo "make quick       lint, types and unit tests only; make rack: real boots only"
 	@echo "make prove       the whole matrix of real boots, resumable"
-	@echo "make bench NAME=install|discover|plan|engine|image|demo|tui"
+	@echo "make bench NAME=install|discover|plan|engine|image|demo|tui|iso"
 	@echo "make reproducible  build the ISO twice, in different surroundings, and compare the two"
 	@echo "make recordings  record the machines in tests/machines anew"
 	@echo "make pictures    draw the README's pictures of the terminal UI anew, in docs/screens"
@@ -58,16 +58,16 @@ demo-down: setup
 quick: setup
 	$(VENV)/bin/pytest tests --ignore=tests/rack -n 2 --dist loadfile
 
-rack: image
+rack: image iso
 	$(VENV)/bin/pytest tests/rack -m rack
 
 test: quick rack
 
-prove: image
+prove: image iso
 	$(VENV)/bin/python -m tests.rack.prove
 
 # The terminal UI is measured without an image.
-bench: $(if $(filter tui,$(NAME)),setup,image)
+bench: $(if $(filter tui,$(NAME)),setup,image $(filter iso,$(NAME)))
 	$(VENV)/bin/python -m tests.bench $(NAME)
 
 reproducible: setup

@@ -22,7 +22,7 @@ import pytest
 from installer.cli import run
 from installer.engine.journal import Journal
 from installer.engine.prepare import load_input
-from installer.engine.store import make_who
+from installer.engine.store import Store, make_who
 from installer.live.access import save_access
 from installer.live.acts import LiveActs, name_port
 from installer.live.boot import Boot
@@ -36,6 +36,7 @@ from installer.model.events import Event, Happened
 from installer.model.facts import Nic
 from installer.model.problems import RackstrapError
 from installer.model.site import Access, Site
+from installer.network.pending import NetworkRecord, hold_record, save_record
 from installer.preflight.check import Check
 from installer.site.load import parse_site
 from tests.site_server import serve
@@ -479,6 +480,21 @@ def test_only_one_start_looks_for_a_site_file(tmp_path: Path, capsys: pytest.Cap
     assert run(words) == 2
     said = capsys.readouterr()
     assert (said.err, "none.yaml does not exist" in " ".join(said.out.split())) == ("", True)
+
+
+def test_a_state_folder_that_the_boot_made_is_closed_before_anything_lies_in_it(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o755)
+    with hold_alone(state):
+        assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    state.chmod(0o755)
+    take(sight(SITE), state)
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    state.chmod(0o755)
+    with hold_record(state):
+        save_record(state, NetworkRecord())
+    (state / "interactive.json").write_text("{}")
+    Store(state / "store.db").close()
 
 
 def test_the_work_is_from_memory_only_where_no_disk_is_to_be_touched() -> None:

@@ -23,7 +23,8 @@ HEADER_BYTES: Final = 100
 # What a state folder may hold before it has a store: one with other things in it is not ours to close.
 OURS: Final = frozenset({
     "site.yaml", "applied", "draft.yaml", "draft.json", "known_hosts", "place.json", "apply.lock", "serve.lock", "install.lock",
-    "run", "rehearsal", "secrets", "tftp", "tls", "wanted", "given", "given.json", "interactive.json",
+    "run", "rehearsal", "secrets", "tftp", "tls", "wanted", "given", "given.json", "given.new", "given.old", "interactive.json",
+    "network.json", "network.lock", "network.log",
 })  # fmt: skip
 
 metadata: Final = sa.MetaData()

@@ -86,6 +86,7 @@ def take(sighted: Sighted, state: Path) -> Found:
 def _hold(state: Path) -> Iterator[None]:
     """One at a time: a headless start and the TUI may both take a file in."""
     make_folder(state)
+    state.chmod(0o700)  # the boot may have made it for everybody
     (state / "run").mkdir(mode=0o700, exist_ok=True)
     lock = os.open(state / "run/given.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -91,6 +91,7 @@ def hold_alone(state: Path) -> Iterator[None]:
     from installer.engine.schema import make_folder
 
     make_folder(state)
+    state.chmod(0o700)  # the boot may have made it for everybody
     (state / "run").mkdir(mode=0o700, exist_ok=True)
     lock = os.open(state / "run/headless.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

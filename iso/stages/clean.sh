@@ -7,7 +7,7 @@ tree=$1 iso=$(dirname "$(dirname "$(realpath "$0")")")
 mirror=$(grep -rhoE 'https?://[^ ]+' "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/ | head -n 1)
 mirror=${mirror%/}
 suite=${RACKSTRAP_SUITE:-trixie}
-rm -f "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/* "$tree"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
+rm -f "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/* "$tree"/etc/{dpkg/dpkg.cfg.d,apt/apt.conf.d}/99mmdebstrap
 print_source() {
     printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main non-free-firmware\n' "$1" "$2"
     printf 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n'
@@ -43,3 +43,5 @@ sed -i "s/^\([^:]*:[^:]*:\)[0-9]*:/\1$((SOURCE_DATE_EPOCH / 86400)):/" "$tree/et
 find "$tree/var/log" -type f -delete
 find "$tree"/{tmp,var/tmp,run,var/lib/apt/lists,var/cache/debconf} -mindepth 1 -delete
 find "$tree/var/cache/apt" -mindepth 1 ! -name archives ! -name partial -delete
+# Whose it is depends on whether something had to be downloaded.
+chroot "$tree" install -d -m 700 -o _apt -g root /var/cache/apt/archives/partial

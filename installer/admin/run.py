@@ -175,9 +175,11 @@ def check_unfinished(plan: AdminInstall) -> None:
 
 
 def tell_dry(plan: AdminInstall, telling: Telling) -> int:
-    code = judge(plan, telling)
     telling.plan(dump_admin(plan), render_plan(plan))
-    return telling.result(code, "This was a dry run: nothing was touched.")
+    telling.problems(plan.problems)
+    code = WRONG if plan.has_errors else DONE if plan.chosen else AT_GATE
+    said = {WRONG: "It cannot be done. ", AT_GATE: "Nobody has allowed these disks to be erased. "}.get(code, "")
+    return telling.result(code, f"{said}This was a dry run: nothing was touched.")
 
 
 def render_losses(plan: AdminInstall) -> list[str]:

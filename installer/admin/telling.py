@@ -7,12 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from installer.model.problems import Problem
-from installer.site.verbs import make_row, render_problem
 
-STEP: int = 10  # per cent between two lines of one stage
+STEP: Final = 10  # per cent between two lines of one stage
 
 
 @dataclass(slots=True)
@@ -25,6 +24,8 @@ class Telling:
     _percent: int = 0
 
     def problems(self, problems: Sequence[Problem]) -> None:
+        from installer.site.verbs import make_row, render_problem  # a start of the live system does without what they need
+
         for problem in problems:
             self._put({"problem": make_row(problem)}, render_problem(problem))
 

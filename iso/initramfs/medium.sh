@@ -123,7 +123,7 @@ run_medium() {
     cp -r /medium/. /newroot/
     : >/newroot/etc/fstab
     mkdir -p /newroot/usr/lib/rackstrap
-    ln -s "$place/rackstrap" /newroot/usr/lib/rackstrap/image
+    ln -s "$RUN/rackstrap/medium/rackstrap" /newroot/usr/lib/rackstrap/image
 }
 
 # The live system's udev rules and networks: every network card asks for an address, and none is waited for.

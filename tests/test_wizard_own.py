@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from installer import __version__
 from installer.admin.find import Esp, Installation
 from installer.admin.where import Where, Who
 from installer.engine.store import Progress
@@ -21,6 +22,7 @@ from installer.plan.admin import plan_admin
 from installer.wizard import own
 from installer.wizard.around import make_on_disks
 from installer.wizard.guide import Guide
+from installer.wizard.here import find_version
 from installer.wizard.launching import Installing
 from installer.wizard.page import Ask, Bar, Lines, Page, Refused, Row, Selection, Table, Wished
 from installer.wizard.pages import gate
@@ -263,6 +265,13 @@ def test_welcome_tells_of_an_installation_that_stopped_and_goes_on_with_it() -> 
 )
 def test_welcome_says_how_this_machine_was_started(boot: Boot, says: str) -> None:
     assert says in find_texts(make_welcome_page(make(boot), ""))
+
+
+def test_the_version_is_the_medium_s(tmp_path: Path) -> None:
+    assert find_version(tmp_path) == __version__
+    for text, version in (('{"version": "1.2+abc"}', "1.2+abc"), ("[]", __version__), ("{", __version__)):
+        (tmp_path / "manifest.json").write_text(text)
+        assert find_version(tmp_path) == version
 
 
 def test_disks_are_called_as_everywhere() -> None:

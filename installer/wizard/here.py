@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from installer import __version__
 from installer.live.volumes import Volume, find_volumes
 from installer.model.facts import Cpu, Firmware, Machine
 from installer.network.change import read_network
@@ -21,6 +23,7 @@ from installer.probe.parse import parse_recording
 
 LOOK_EVERY_S: Final = 2.0
 TOOL_TIMEOUT_S: Final = 5.0
+MOST_MANIFEST_BYTES: Final = 2**20
 HOST_KEY: Final = Path("/etc/ssh/ssh_host_ed25519_key.pub")
 NOBODY: Final = Machine("", "", "", "", Cpu(), 0, Firmware(), (), ())
 Recording = dict[str, Any]
@@ -148,6 +151,16 @@ def find_fingerprint(path: Path = HOST_KEY) -> str:
 
 def find_hostname() -> str:
     return socket.gethostname()
+
+
+def find_version(image: Path) -> str:
+    """The image's version, by which a medium is known, where there is one; else this program's."""
+    try:
+        with (image / "manifest.json").open("rb") as file:
+            version = json.loads(file.read(MOST_MANIFEST_BYTES))["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return __version__
+    return str(version)[:60]
 
 
 def find_boot_disks(machine: Machine, mounts: str | None = None, block: Path = Path("/sys/dev/block")) -> frozenset[str]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from installer import __version__
 from installer.engine.folders import check_live
 from installer.live.boot import Boot, find_boot
 from installer.model.problems import RackstrapError
@@ -79,6 +78,7 @@ class LiveDesk:
         self._seen = (-1, -1)  # numbers of prober and surroundings
         self._is_new = self.bench.draft is None  # nothing was decided yet: the draft follows what the probe finds
         self._hostname: Final = here.find_hostname()
+        self._version: Final = here.find_version(self._image)
         self._fingerprint: Final = here.find_fingerprint()
         self._keyboards: Final = find_keyboards()
         self._checking: Final = Checking()
@@ -188,7 +188,7 @@ class LiveDesk:
                 confirm_by=self._prober.network.confirm_by,
                 methods=self._prober.network.methods,
                 boot=self._boot,
-                version=__version__,
+                version=self._version,
                 on_disks=around.make_on_disks(self._around.installed, machine) if self._around is not None else (),
                 warnings=around.make_warnings(offers),
             )

@@ -159,11 +159,15 @@ def make_spcr(space: int, address: int, speed: int) -> bytes:
     return bytes(table)
 
 
+def find_wants(root: Path) -> list[str]:
+    return (root / "normal/multi-user.target.d/rackstrap.conf").read_text().partition("Wants=")[2].split()
+
+
 def generate(root: Path) -> tuple[list[str], list[str], dict[str, str]]:
     """The consoles, the gettys that are masked, and each serial line's speed."""
     normal, early = root / "normal", root / "early"
     subprocess.run([GENERATOR, normal, early, root / "late"], check=True, env={**os.environ, "ROOT": str(root)})
-    wants = sorted(path.name for path in (normal / "multi-user.target.wants").glob("rackstrap-console@*"))
+    wants = sorted(name for name in find_wants(root) if "console@" in name)
     speeds = {}
     for path in sorted(normal.glob("*.d/serial.conf")):
         (line,) = [line for line in path.read_text().splitlines() if "SPEED" in line]
@@ -219,8 +223,17 @@ def test_nodes_get_none_of_it(root: Path) -> None:
 
 def test_every_unit_that_the_generator_wants_is_there(root: Path) -> None:
     generate(root)
-    for link in (root / "normal/multi-user.target.wants").iterdir():
-        assert (OVERLAY / str(link.readlink()).lstrip("/")).is_file(), link.name
+    for name in find_wants(root):
+        template = name.partition("@")[0] + "@.service" if "@" in name else name
+        assert (OVERLAY / "etc/systemd/system" / template).is_file(), name
+
+
+def test_the_live_system_has_no_login_to_mask(root: Path) -> None:
+    (root / "run/rackstrap/medium").mkdir(parents=True)
+    environment = {**os.environ, "ROOT": str(root)}
+    subprocess.run([GENERATOR, root / "normal", root / "early", root / "late"], check=True, env=environment)
+    assert not (root / "early").exists()
+    assert "rackstrap-console@tty1.service" in find_wants(root)
 
 
 @pytest.fixture

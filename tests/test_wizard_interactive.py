@@ -94,3 +94,29 @@ def test_what_is_not_asked_is_shown_as_fixed() -> None:
     general = next(line for line in fixed.lines if line.label == "General")
     assert isinstance(general, Line)
     assert "lab" in general.text
+
+
+def test_the_site_that_is_carried_out_without_anyone_is_shown(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    desk = LiveDesk(state, tmp_path / "image", None)
+    try:
+        guide = Guide(desk)
+        (state / "wanted").mkdir()
+        (state / "wanted/site.yaml").write_text(SITE)
+        assert desk.has_news()
+        guide.refresh()
+        assert (guide.view.draft.text, guide.view.draft.file) == (SITE, str(state / "wanted/site.yaml"))
+        assert not (state / "draft.yaml").exists()
+        (state / "applied").mkdir()
+        (state / "applied/site.yaml").write_text(SITE + "# applied\n")
+        (state / "applied/beside").write_text("/root/sites\n")
+        os.utime(state / "applied/site.yaml", (4_000_000_000, 4_000_000_000))
+        guide.refresh()
+        assert (guide.view.draft.text, guide.view.draft.file) == (SITE + "# applied\n", "/root/sites/site.yaml")
+    finally:
+        desk.close()
+    desk = LiveDesk(state, tmp_path / "image", None)
+    try:
+        assert desk.look(frozenset()).draft.text == SITE + "# applied\n"
+    finally:
+        desk.close()

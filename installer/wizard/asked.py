@@ -1,4 +1,4 @@
-"""What a headless start leaves to a person: the sections that its site file names under `interactive`."""
+"""What a headless start leaves to a person, and the site that is being carried out without one: to be shown, not asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 
 FILE: Final = "interactive.json"
 MOST_BYTES: Final = 64 * 1024
+GIVEN: Final = ("wanted/site.yaml", "applied/site.yaml", "given/site.yaml")  # of an installation, of apply, of a headless start
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,19 @@ def find_stamp(state: Path) -> int:
         return (state / FILE).stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def find_given(state: Path) -> tuple[Path, int]:
+    """The site file that was given or begun last, and a stamp that changes with it; a stamp of 0 where there is none."""
+    found = [(path.stat().st_mtime_ns, path) for name in GIVEN if (path := state / name).is_file()]
+    stamp, path = max(found, default=(0, state))
+    return path, stamp
+
+
+def find_file(path: Path) -> str:
+    """Where a given site file's relative paths begin: beside it, but for an applied one, which remembers where it was."""
+    try:
+        folder = path.with_name("beside").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return str(path)
+    return str(Path(folder) / path.name)

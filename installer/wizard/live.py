@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from installer.model.problems import RackstrapError
 from installer.network.change import confirm_network, renew_dhcp, set_network
 from installer.serve.verbs import find_serving, start_serving
 from installer.wizard import around, bmcs, here, targets
-from installer.wizard.asked import find_stamp, load_asked
+from installer.wizard.asked import find_file, find_given, find_stamp, load_asked
 from installer.wizard.bench import Bench, Outside
 from installer.wizard.checking import Checking
 from installer.wizard.draft import Draft, make_new_draft
@@ -84,10 +85,12 @@ class LiveDesk:
         self._checking: Final = Checking()
         self._checks_at = 0.0
         self._asked_stamp = find_stamp(self._state)
+        self._followed = 0
         self._outside = self._look_outside()
 
     def look(self, wants: frozenset[str]) -> View:
         self._take_asked()
+        self._follow()
         if self._count() != self._seen:
             self._outside = self._look_outside()
         self._aim(wants)
@@ -96,7 +99,18 @@ class LiveDesk:
 
     def has_news(self) -> bool:
         is_moved = self._count() != self._seen or self._checking.latest()[1] != self._checks_at
-        return is_moved or find_stamp(self._state) != self._asked_stamp or self.bench.has_news()
+        is_asked = find_stamp(self._state) != self._asked_stamp
+        is_given = self._is_new and find_given(self._state)[1] != self._followed
+        return is_moved or is_asked or is_given or self.bench.has_news()
+
+    def _follow(self) -> None:
+        """As long as nothing was decided here, show the site that is being carried out, or was: nobody may have typed it."""
+        path, stamp = find_given(self._state)
+        if not self._is_new or stamp == self._followed:
+            return
+        self._followed = stamp
+        with contextlib.suppress(RackstrapError):
+            self.bench.set_draft(replace(self.bench.read_site(path), file=find_file(path)))
 
     def _count(self) -> tuple[int, int]:
         return self._prober.number, self._around.number if self._around is not None else 0
@@ -172,7 +186,7 @@ class LiveDesk:
         self._seen = self._count()
         machine, volumes = self._prober.machine, self._prober.volumes
         offers = self._around.offers if self._around is not None else ()
-        if self._is_new:
+        if self._is_new and not self._followed:
             self.bench.set_draft(make_new_draft(machine, self.bench.roles))
         return Outside(
             Here(

@@ -71,9 +71,10 @@ class IsoRack:
         """Plug a terminal into the admin machine's serial line."""
         assert self.console is None
         words = ["lab", "console", "admin", "--dir", str(self.rack.lab)]
-        self.console = Terminal([*RACKSTRAP, *words], term=term)
-        self.console.child.delaybeforesend = None
-        return self.console
+        console = self.console = Terminal([*RACKSTRAP, *words], term=term)
+        console.child.delaybeforesend = None
+        console.wait("the plug", lambda _: b"attached" in console.written, stretch(20))  # what is typed earlier is lost
+        return console
 
     def leave(self) -> None:
         """The line drops."""

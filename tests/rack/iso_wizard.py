@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rack.iso_rack import CHOSEN, IsoRack
+from tests.rack.iso_rack import ADMIN, CHOSEN, IsoRack
 from tests.rack.pace import stretch
 
 
@@ -23,22 +23,21 @@ def type_network_and_disk(made: IsoRack) -> None:
     console.press("u")
     console.wait_for("goes back by itself", stretch(40))
     console.press("k")
-    console.wait(  # the change is kept: nothing counts down any more
-        "the change is kept", lambda text: "goes back by itself" not in text, stretch(40)
-    )
+    console.wait("nothing counts down any more", lambda text: "goes back by itself" not in text, stretch(40))
+    console.wait_for(rf"52:54:00:4e:00:10 .* {ADMIN}\b", stretch(20))  # kept, and not gone back because we were slow
     console.press("n")
     console.wait_for("Disks 3/9", stretch(20))
     choose_disk(made, str(CHOSEN["serial"]))
 
 
 def choose_disk(made: IsoRack, serial: str) -> None:
-    """Move the cursor onto this disk, and choose it; the next stage comes by itself."""
+    """Move the cursor onto this disk, which is called by the end of its serial, and choose it; the next stage comes by itself."""
     console = made.console
     assert console is not None
     console.press("home")
     for _ in range(8):
         row = next((line for line in console.settle(0.3).splitlines() if line.startswith(">")), "")
-        if serial in row:
+        if f"..{serial[-4:]} " in row:
             break
         console.press("down")
     console.press("enter")
@@ -79,7 +78,7 @@ def type_consent(made: IsoRack) -> None:
     for page in ("Nodes 5/9", "Roles 6/9", "Review 7/9"):
         console.press("n")
         console.wait_for(page, stretch(30))
-    console.wait_for(r"(?s)admin.*CHOSEN", stretch(30))
+    console.wait_for(r"admin +virtio disk \.\.OSEN", stretch(30))
     console.press("i")
     console.wait_for("Enter take it", stretch(20))
     answer(made, "isorac")

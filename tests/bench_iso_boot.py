@@ -20,7 +20,7 @@ MEMORY_MB: Final = 2048
 SIZES_MB: Final = (192, 256, 320, 384, 448, 512, 640, 768, 1024)
 GOAL_RATIO: Final = 0.45
 GOAL_MB: Final = 1024
-REFUSED: Final = r"(?i)needs? (?:at least )?\d+ ?M"
+REFUSED: Final = r"too little memory: \d+ MB"
 Outcome = Literal["works", "refused", "silent"]
 
 

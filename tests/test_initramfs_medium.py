@@ -131,14 +131,14 @@ def test_a_missing_medium_is_waited_for_and_said(root: Path) -> None:
 
 
 def test_too_little_memory_is_refused_with_numbers_and_a_way_out(root: Path) -> None:
-    (root / "meminfo").write_text("MemTotal: 512000 kB\n")
-    small = "This machine has too little memory: 500 MB of the 600 MB that Rackstrap needs."
-    assert ask("check_medium_memory 0", root, MEMINFO="/meminfo", MEDIUM_FLOOR_MB="600") == small
-    assert ask("check_medium_memory 0", root, MEMINFO="/meminfo", MEDIUM_FLOOR_MB="500") == ""
+    (root / "meminfo").write_text("MemTotal: 409600 kB\n")
+    small = "This machine has too little memory: 400 MB of the 500 MB that Rackstrap needs."
+    assert ask("check_medium_memory 0", root, MEMINFO="/meminfo") == small
+    assert ask("check_medium_memory 0", root, MEMINFO="/meminfo", MEDIUM_FLOOR_MB="400") == ""
     (root / "source/rackstrap").mkdir(parents=True)
     (root / "source/rackstrap/root.squashfs").write_bytes(bytes(2**21))
-    refused = ask("run_copy /source /place", root, MEMINFO="/meminfo", MEDIUM_FLOOR_MB="499")
-    assert refused.startswith("REFUSED This machine has too little memory: 500 MB of the 501 MB that Rackstrap needs.")
+    refused = ask("run_copy /source /place", root, MEMINFO="/meminfo", MEDIUM_FLOOR_MB="399")
+    assert refused.startswith("REFUSED This machine has too little memory: 400 MB of the 401 MB that Rackstrap needs.")
     assert refused.endswith("Start without rackstrap.memory=1, and leave the medium in.")
 
 

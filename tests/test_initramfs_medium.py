@@ -132,13 +132,13 @@ def test_a_missing_medium_is_waited_for_and_said(root: Path) -> None:
 
 def test_too_little_memory_is_refused_with_numbers_and_a_way_out(root: Path) -> None:
     (root / "meminfo").write_text("MemTotal: 409600 kB\n")
-    small = "This machine has too little memory: 400 MB of the 500 MB that Rackstrap needs."
+    small = "There is too little memory: 400 MB of the 500 MB that Rackstrap needs."
     assert ask("check_medium_memory 0", root, MEMINFO="/meminfo") == small
     assert ask("check_medium_memory 0", root, MEMINFO="/meminfo", MEDIUM_FLOOR_MB="400") == ""
     (root / "source/rackstrap").mkdir(parents=True)
     (root / "source/rackstrap/root.squashfs").write_bytes(bytes(2**21))
     refused = ask("run_copy /source /place", root, MEMINFO="/meminfo", MEDIUM_FLOOR_MB="399")
-    assert refused.startswith("REFUSED This machine has too little memory: 400 MB of the 401 MB that Rackstrap needs.")
+    assert refused.startswith("REFUSED There is too little memory: 400 MB of the 401 MB that Rackstrap needs.")
     assert refused.endswith("Start without rackstrap.memory=1, and leave the medium in.")
 
 
@@ -202,6 +202,25 @@ def test_what_the_medium_keeps_is_left_out_of_discovery() -> None:
         folder, _, name = path.rpartition("/")
         listed = {"etc/systemd/system": masked, "etc/udev/rules.d": rules}.get(folder, [])
         assert name in listed or (ISO / "live" / path).is_file(), path
+
+
+def test_a_long_line_is_folded_for_terminals_that_do_not(root: Path) -> None:
+    (root / "sys/class/tty/console").mkdir(parents=True)
+    (root / "sys/class/tty/console/active").write_text("tty0 ttyS0\n")
+    (root / "proc").mkdir()
+    (root / "proc/uptime").write_text("6.39 1.00\n")
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "chroot", root, "/bin/sh", "-c", f". /functions.sh; say {'word ' * 20}"],
+        env={"PATH": "/bin:/usr/sbin:/usr/bin:/sbin"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout + done.stderr == ""
+    for name in ("tty0", "ttyS0"):
+        first, second, rest = (root / "dev" / name).read_bytes().split(b"\r\n")
+        assert (first[:21], len(first) <= 78, rest) == (b"rackstrap[6.39] word ", True, b"")
+        assert second == b"word word word word word word word word"[: len(second)]
 
 
 def test_scripts_pass_shellcheck() -> None:

@@ -5,11 +5,12 @@
 SYS=${SYS:-/sys}
 RUN=${RUN:-/run}
 
-# Write a line to every console of the kernel, with the seconds since start: `quiet` hides the kernel's own.
+# Write a line to every console of the kernel, with the seconds since start: `quiet` hides the kernel's own. A long one is
+# folded: not every terminal on a serial line does so by itself.
 say() {
-    line="rackstrap[$(cut -d' ' -f1 /proc/uptime)] $*"
+    lines=$(echo "rackstrap[$(cut -d' ' -f1 /proc/uptime)] $*" | fold -s -w 78 | sed 's/ *$/\r/')
     for console in $(cat "$SYS/class/tty/console/active" 2>/dev/null || echo console); do
-        printf '%s\r\n' "$line" 2>/dev/null >"/dev/$console" || :
+        printf '%s\n' "$lines" 2>/dev/null >"/dev/$console" || :
     done
 }
 

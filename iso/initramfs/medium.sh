@@ -79,7 +79,7 @@ run_find_medium() {
 check_medium_memory() {
     need_mb=$((MEDIUM_FLOOR_MB + $1 / 1048576))
     have_mb=$(awk '/^MemTotal:/ { print int($2 / 1024) }' "${MEMINFO:-/proc/meminfo}")
-    [ "$have_mb" -ge "$need_mb" ] || echo "This machine has too little memory: $have_mb MB of the $need_mb MB that Rackstrap needs."
+    [ "$have_mb" -ge "$need_mb" ] || echo "There is too little memory: $have_mb MB of the $need_mb MB that Rackstrap needs."
 }
 
 # Compare the image in folder $1 with the sums that came with it. Prints what differs.

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from installer.model.events import Event, Happened
@@ -278,6 +278,7 @@ def test_the_plan_as_json_holds_no_secret_and_no_text_of_files() -> None:
     assert KEY not in str(shown)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["no", "blank", "list"]),
     st.lists(st.sampled_from(["blank", "ext4", "own", "ours", "ours-data"]), min_size=2, max_size=2),

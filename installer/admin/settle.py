@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from installer import __version__
 from installer.admin.esp import has_file
@@ -18,6 +19,9 @@ from installer.model.orders import make_disk_guid
 from installer.model.problems import RackstrapError
 from installer.node.handover import leave_image
 from installer.node.programs import run_program
+
+
+LIVE_UNITS: Final = ("rackstrap-shell.service", "rackstrap-log.service", "rackstrap-headless.service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ def settle(mark: Mark) -> list[str]:
     What does not work is told: it stops nothing.
     """
     leave_image()
+    with suppress(RackstrapError):  # what only the live system has was ended by the hand-over: that is no failure
+        run_program(("systemctl", "reset-failed", *LIVE_UNITS))
     where = Where(mark.site, mark.hostname, mark.epoch, mark.disks, mark.who, "finished", time.time(), __version__)
     told = []
     for device in find_devices(mark):

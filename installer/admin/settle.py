@@ -20,7 +20,6 @@ from installer.model.problems import RackstrapError
 from installer.node.handover import leave_image
 from installer.node.programs import run_program
 
-
 LIVE_UNITS: Final = ("rackstrap-shell.service", "rackstrap-log.service", "rackstrap-headless.service")
 
 

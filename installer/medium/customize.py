@@ -35,13 +35,10 @@ class Wish:
 
 
 def make_contents(old: Contents, wish: Wish) -> Contents:
-    """What the ISO will hold. Raises RackstrapError (exit 1) for an unattended start that would find no site file."""
+    """What the ISO will hold. An unattended start without a site file inside finds one on a labelled volume, or by DHCP."""
     files = wish.files or ({} if wish.is_reset else old.files)
     before = BootConfig() if wish.is_reset else old.config
     config = BootConfig(merge_words(before.words, wish.words), wish.is_unattended or before.is_unattended)
-    if config.is_unattended and not files and not config.value("site"):
-        hint = "add --site FILE, or --kernel-words rackstrap.site=https://…"
-        raise RackstrapError("an unattended start needs a site file, and this ISO would have none", hint, exit_code=1)
     return Contents(old.id, config, old.site_extent, old.config_extent, files)
 
 

@@ -161,6 +161,8 @@ def render_contents(contents: Contents) -> list[tuple[str, str]]:
     menu = "opens the terminal UI, which asks first"
     if contents.config.is_unattended:
         menu = "installs unattended, unless another menu entry is chosen"
+        if row is None and not contents.config.value("site"):
+            rows = [("site", "none: from a volume labelled RACKSTRAP, or as DHCP names it")]
         if row is not None and row["erase"] == "no":
             menu = "starts unattended; erase: no lets it take no disk by itself"
     return [*rows, *words, ("default", menu)]

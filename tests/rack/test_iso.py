@@ -63,13 +63,21 @@ def test_typed_on_the_serial_line(folder: Path, iso: Path) -> None:
         made.sit_down().press("\x0c")
         type_consent(made)
         made.wait_ssh(420, command=INSTALLED)
+        check_dashboard(made)
         check_installed(made, "bios")
-        assert made.console is not None
-        made.console.wait_for("Rackstrap", stretch(60))
         made.leave()
         assert hash_decoys(folder / "decoys", DECOYS) == before
         check_cold_boot(made)
     assert hash_decoys(folder / "decoys", DECOYS) == before
+
+
+def check_dashboard(made: IsoRack) -> None:
+    """The line that was typed on shows the installed node's banner, and on Enter the rack, without a login."""
+    console = made.console
+    assert console is not None
+    console.wait_for("Enter  watch the rack", stretch(120))
+    console.press("enter")
+    console.wait_for(r"Rackstrap +isorack", stretch(120))
 
 
 def check_cold_boot(made: IsoRack) -> None:

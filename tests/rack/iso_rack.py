@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,16 +131,29 @@ class IsoRack:
         """The words of `rackstrap` that run a command in the rack's network."""
         return ["lab", "run", "--dir", str(self.rack.lab), "--", *argv]
 
-    def status(self) -> dict[str, Any]:
-        """What `rackstrap status` says on the admin machine."""
-        found: dict[str, Any] = json.loads(self.ask("rackstrap status --json"))
-        return found
+    def wait_node(self, condition: Callable[[dict[str, Any]], object], deadline_s: float) -> dict[str, Any]:
+        """Until `rackstrap status` on the admin machine has a node that meets this; the node."""
+        give_up_at = time.monotonic() + stretch(deadline_s)
+        while True:
+            done = self.ssh("rackstrap status --json")
+            nodes = json.loads(done.stdout)["status"]["nodes"] if done.returncode == 0 else []
+            found: dict[str, Any] | None = next((node for node in nodes if condition(node)), None)
+            if found is not None:
+                return found
+            said = f"no such node within {deadline_s:g} s: {done.stdout[-3000:]}{done.stderr}"
+            assert time.monotonic() < give_up_at, f"{said}\n{self.find_last_words()}"
+            time.sleep(1)
 
     def find_last_words(self) -> str:
         logs = {
             path.name: CONTROL.sub("", path.read_bytes()[-4000:].decode(errors="replace")) for path in self.rack.lab.glob("*.log")
         }
         return "\n".join(f"--- {name}\n{text}" for name, text in sorted(logs.items()))
+
+
+def is_done(node: Mapping[str, Any]) -> bool:
+    """Whether `rackstrap status` says of this node that it runs from its own disk."""
+    return node["name"] != "" and node["state"] in {"installed", "ready"}
 
 
 def make_admin_machine(medium: Path, decoys: Sequence[Mapping[str, Any]] = (), **changes: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tests.rack.iso_rack import (
     customize,
     find_bmc_files,
     hash_decoys,
+    is_done,
     iso_rack,
     make_admin_machine,
     make_decoys,
@@ -105,8 +106,7 @@ def test_headless_from_a_labelled_volume_under_secure_boot(folder: Path, iso: Pa
         made.power("on")
         made.wait_ssh(420, command=INSTALLED)
         check_installed(made, "uefi")
-        made.wait_ssh(420, command='rackstrap status --json | grep -Eq \'"state": "(installed|ready)"\'')
-        node = made.status()["status"]["nodes"][0]
+        node = made.wait_node(is_done, 420)
         assert (node["name"], node["epoch"]) == ("node1", 1)
         made.wait_ssh(240, node["address"])
         assert made.ask("hostname -f", node["address"]) == "node1.iso.example"

@@ -25,6 +25,7 @@ from tests.rack.iso_rack import (
     customize,
     find_bmc_files,
     hash_decoys,
+    is_done,
     iso_rack,
     make_admin_machine,
     make_decoys,
@@ -43,7 +44,6 @@ from tests.terminal import Terminal
 
 pytestmark = pytest.mark.prove
 DECOYS: Final = ("ext4", "xfs", "mirror")
-NODE_DONE: Final = 'rackstrap status --json | grep -Eq \'"state": "(installed|ready)"\''
 
 
 @contextmanager
@@ -138,12 +138,11 @@ def test_its_power_goes_in_its_own_installation_and_in_a_nodes(folder: Path, iso
         made.power("pull")
         made.power("on")
         made.wait_ssh(420, command=INSTALLED)
-        made.wait_ssh(300, command='rackstrap status --json | grep -q \'"stage": "unpack"\'')
+        made.wait_node(lambda node: node["stage"] == "unpack", 420)
         made.power("pull")
         made.power("on")
         made.wait_ssh(240, command=INSTALLED)
-        made.wait_ssh(420, command=NODE_DONE)
-        node = made.status()["status"]["nodes"][0]
+        node = made.wait_node(is_done, 420)
         made.wait_ssh(240, node["address"])
         assert made.ask("hostname -f", node["address"]) == "node1.iso.example"
 

@@ -37,12 +37,14 @@ AT_GATE: Final = 3
 PIN: Final = "Pin it: rackstrap.site_sha256= or rackstrap.site_cert=; or bring it on a volume labelled RACKSTRAP."
 STAYS: Final = "SSH stays open; a corrected site file is taken up by itself."
 NEEDS: Final = "Bring a FAT volume labelled RACKSTRAP with site.yaml on it, or press Enter and decide here."
+ENDED: Final = 130  # by a signal, as systemd ends everything at a hand-over
 ENDS: Final = {
     DONE: "Done.",
     WRONG: "Stopped: see what is wrong above.",
     UNREADABLE: "Stopped: see what is missing above.",
     AT_GATE: "Stopped at a gate: it waits for a person's consent, nothing was erased without it.",
     4: "Some machines failed; the others are done.",
+    ENDED: "The work was told to end: this machine goes on from its disk, or stops.",
 }
 
 
@@ -187,7 +189,7 @@ class Headless:
         code = self.acts.run(path, beside, self.telling.tell)
         self._seen = find_last_news(self.state) if self.goes_on else 0
         self.telling.head(ENDS.get(code, f"It ended with {code}."))
-        if code != DONE:
+        if code not in (DONE, ENDED):
             self.telling.tell(STAYS)
         return code
 

@@ -18,8 +18,9 @@ def type_network_and_disk(made: IsoRack) -> None:
     assert console is not None
     console.press("n")
     console.wait_for("Network 2/9", stretch(20))
-    console.press("enter")
-    console.wait_for("faces the rack", stretch(20))
+    if "not chosen" in console.settle(1):  # the only one with a link is proposed, once the link is seen
+        console.press("enter")
+    console.wait("a port is chosen", lambda text: "Network 2/9" in text and "not chosen" not in text, stretch(20))
     console.press("u")
     console.wait_for("goes back by itself", stretch(40))
     console.press("k")

@@ -78,7 +78,7 @@ def check_dashboard(made: IsoRack) -> None:
     assert console is not None
     console.wait_for("Enter  watch the rack", stretch(120))
     console.press("enter")
-    console.wait_for(r"Rackstrap +isorack", stretch(120))
+    console.wait_for(r"\(look only\) +isorack", stretch(120))
 
 
 def check_cold_boot(made: IsoRack) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from installer.probe.commands import run_command
 from installer.probe.parse import parse_recording
 
 LOOK_EVERY_S: Final = 2.0
+REST: Final = 4  # times as long as a look took: a slow machine has other things to do than being looked at
+LONGEST_REST_S: Final = 5.0
 TOOL_TIMEOUT_S: Final = 5.0
 MOST_MANIFEST_BYTES: Final = 2**20
 HOST_KEY: Final = Path("/etc/ssh/ssh_host_ed25519_key.pub")
@@ -32,8 +35,8 @@ Recording = dict[str, Any]
 class Prober:
     """`machine`, `volumes` and `network` are the last that was seen; `number` grows when one of them has changed.
 
-    NICs are read every two seconds. Disks are read by a second thread, once, and again when the kernel tells of another,
-    because superblocks and health may take seconds, and for ever on a disk that dies.
+    NICs are read every two seconds, on a slow machine less often. Disks are read by a second thread, once, and again when the
+    kernel tells of another, because superblocks and health may take seconds, and for ever on a disk that dies.
     """
 
     def __init__(self, state: Path, record: Callable[[], Recording] | None = None) -> None:
@@ -62,12 +65,13 @@ class Prober:
 
     def _run_links(self) -> None:
         while not self._end.is_set():
+            began = time.monotonic()
             base = self._recording
             quick = make_quick_recording(base)
             if base is self._recording:  # else the disks were read meanwhile
                 self._take(quick)
             self.look_at_network()
-            self._end.wait(LOOK_EVERY_S)
+            self._end.wait(max(LOOK_EVERY_S, min(LONGEST_REST_S, REST * (time.monotonic() - began))))
 
     def _run_disks(self) -> None:
         known: list[str] | None = None

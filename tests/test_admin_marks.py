@@ -17,6 +17,7 @@ from installer.admin import esp
 from installer.admin.find import Esp, Installation, dump_installation, find_installations, render_installation
 from installer.admin.marks import Marks, finish_esps
 from installer.admin.recover import run_recover
+from installer.admin.settle import Mark, find_devices
 from installer.admin.state import copy_state, find_paths, make_tar, unpack_state
 from installer.admin.where import FINISHED, STATE, WHERE, Where, Who, parse_where, render_where
 from installer.engine.journal import Journal
@@ -291,3 +292,12 @@ def test_anything_else_is_refused_in_words(raw: bytes) -> None:
 )
 def test_which_machine_it_was(one: Who, other: Who, same: bool) -> None:
     assert (one.is_same(other), other.is_same(one)) == (same, same)
+
+
+def test_only_the_esps_of_this_very_installation_are_marked_by_it() -> None:
+    mine, older, other = (
+        Esp(f"/dev/{name}2", name, make_guid(disk, epoch))
+        for name, disk, epoch in (("sda", "ata-ONE", 2), ("sdb", "ata-TWO", 1), ("sdc", "ata-THREE", 2))
+    )
+    mark = Mark("lab", "admin", 2, ("ata-ONE", "ata-TWO"), ME)
+    assert find_devices(mark, (other, older, mine)) == ["/dev/sda2"]

@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from installer.admin.find import Esp, Installation
+from installer.admin.run import check_unfinished
+from installer.admin.where import Where, Who
 from installer.model.events import Event, Happened
 from installer.model.facts import Disk, Machine, Signature
 from installer.model.folds import make_ledger
@@ -318,3 +321,20 @@ def test_consent_given_on_another_machine_is_none_here(uuid: str) -> None:
     there = replace(HERE, uuid=uuid, serial="")
     found = plan(ledger=make_ledger([consented(there, "ata-DISK_sda")]))
     assert (found.chosen, "another machine" in problems_of(found)) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "disk", "refused"), [("finished", "sda", True), ("finished", "sdb", False), ("unfinished", "sda", False)]
+)
+def test_nothing_goes_on_over_an_installation_that_has_come_to_its_end(kind: Any, disk: str, refused: bool) -> None:
+    found = plan(here=on(HERE, sda=make_own(HERE.disks[0])), ledger=make_ledger([consented(HERE, "ata-DISK_sda"), started()]))
+    assert found.resumes
+    there = Installation(
+        kind, Where("lab", "admin", 1, ("ata-DISK_sda",), Who(), "unpack", 0.0), (Esp(f"/dev/{disk}2", disk, ""),)
+    )
+    if not refused:
+        check_unfinished(found, [there])
+        return
+    with pytest.raises(RackstrapError, match="is installed on this disk already") as raised:
+        check_unfinished(found, [there])
+    assert raised.value.exit_code == 3

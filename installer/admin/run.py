@@ -6,7 +6,7 @@ import argparse
 import fcntl
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from installer.plan.describe import describe_bytes, join_words
 from installer.serve.place import load_image
 
 if TYPE_CHECKING:
+    from installer.admin.find import Installation
     from installer.admin.stages import Work
 
 DONE: Final = 0
@@ -70,7 +71,7 @@ def run_install_site(args: argparse.Namespace, telling: Telling) -> int:
         plan, consent = make_plan(wanted, journal.ledger, journal.machines(), args.erase)
         code = judge(plan, telling)
         if code == DONE:
-            check_unfinished(plan)
+            check_unfinished(plan, look_for_installations())
         return code if code != DONE else carry_out(wanted, plan, consent, journal, telling)
 
 
@@ -159,19 +160,24 @@ def judge(plan: AdminInstall, telling: Telling) -> int:
     return DONE
 
 
-def check_unfinished(plan: AdminInstall) -> None:
+def check_unfinished(plan: AdminInstall, found: Iterable[Installation]) -> None:
     """Never go on over an installation that has come to its end meanwhile. Raises RackstrapError (exit code 3).
 
-    The journal of this start may not know of the end: its state was taken back from before, or the hand-over failed.
+    `found`: what the disks tell. The journal of this start may not know of the end: its state was taken back from before it,
+    or the hand-over failed.
     """
-    from installer.admin.find import find_esps, find_installations, find_who
-
-    found, _ = find_installations(find_esps(), find_who())
     names = {disk.name for disk in plan.disks}
     for one in found:
         if plan.resumes and one.kind == "finished" and any(esp.disk in names for esp in one.esps):
             hint = "start it: choose the installed admin node in the ISO's menu"
             raise RackstrapError(f"{one.where.hostname} is installed on this disk already", hint, exit_code=AT_GATE)
+
+
+def look_for_installations() -> Sequence[Installation]:
+    """The admin installations on this machine's disks."""
+    from installer.admin.find import find_esps, find_installations, find_who
+
+    return find_installations(find_esps(), find_who())[0]
 
 
 def tell_dry(plan: AdminInstall, telling: Telling) -> int:

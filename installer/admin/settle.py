@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from installer import __version__
 from installer.admin.esp import has_file
-from installer.admin.find import find_esps
+from installer.admin.find import Esp, find_esps
 from installer.admin.where import FINISHED, FOLDER, STATE, WHERE, Where, Who, render_where
 from installer.live.boot import ADMIN_MARK
 from installer.model.orders import make_disk_guid
@@ -54,7 +55,7 @@ def settle(mark: Mark) -> list[str]:
         run_program(("systemctl", "reset-failed", *LIVE_UNITS))
     where = Where(mark.site, mark.hostname, mark.epoch, mark.disks, mark.who, "finished", time.time(), __version__)
     told = []
-    for device in find_devices(mark):
+    for device in find_devices(mark, find_esps()):
         try:
             finish_esp(device, where)
         except (RackstrapError, OSError) as error:
@@ -62,10 +63,10 @@ def settle(mark: Mark) -> list[str]:
     return told
 
 
-def find_devices(mark: Mark) -> list[str]:
-    """The ESPs of this installation that are there, by the disk GUIDs that it gave: a FAT's own id may be a copy's."""
+def find_devices(mark: Mark, esps: Iterable[Esp]) -> list[str]:
+    """Those of these ESPs that are this installation's, by the disk GUIDs that it gave: a FAT's own id may be a copy's."""
     guids = {make_disk_guid(mark.hostname, mark.epoch, disk) for disk in mark.disks}
-    return [esp.image for esp in find_esps() if esp.guid in guids]
+    return [esp.image for esp in esps if esp.guid in guids]
 
 
 def finish_esp(device: str, where: Where) -> None:

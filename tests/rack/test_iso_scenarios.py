@@ -71,7 +71,7 @@ def save_console_font(console: Terminal, file: Path) -> Path:
     console.wait_for(r"(?m)^end", stretch(60))
     # From the line itself: QEMU's log of it repeats a byte now and then, where the line was slower than the machine.
     said = console.written.decode(errors="replace").rpartition("\nbegin")[2]
-    file.write_bytes(base64.b64decode(said.partition("end")[0]))
+    file.write_bytes(base64.b64decode(said.partition("\nend")[0]))
     console.press("exit\r")
     console.wait_for(BANNER, stretch(60))
     return file

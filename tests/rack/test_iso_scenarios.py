@@ -70,8 +70,9 @@ def save_console_font(console: Terminal, file: Path) -> Path:
     console.press("setfont -C /dev/tty1 -O /tmp/font; echo be''gin; base64 -w 76 /tmp/font; echo e''nd\r")
     console.wait_for(r"(?m)^end", stretch(60))
     # From the line itself: QEMU's log of it repeats a byte now and then, where the line was slower than the machine.
-    said = console.written.decode(errors="replace").rpartition("\nbegin")[2]
-    file.write_bytes(base64.b64decode(said.partition("\nend")[0]))
+    said = re.search(rb"begin\r\n(.*?)\r\nend", console.written, re.DOTALL)
+    assert said is not None, console.text()
+    file.write_bytes(base64.b64decode(said[1]))
     console.press("exit\r")
     console.wait_for(BANNER, stretch(60))
     return file

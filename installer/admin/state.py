@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, Self
 
+from installer.engine.folders import swap_folder
 from installer.keep.gather import STORE, copy_store
 from installer.model.problems import RackstrapError
 
@@ -66,12 +67,7 @@ def copy_state(state: Path, target: Path) -> None:
         (fresh / name).chmod(stat.S_IMODE((state / name).stat().st_mode) if (state / name).exists() else 0o600)
     if (state / STORE).exists():
         copy_store(state / STORE, fresh / STORE)
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    fresh.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    swap_folder(fresh, target)
 
 
 def make_tar(state: Path, target: Path) -> int:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from installer.engine.folders import swap_folder
 from installer.engine.journal import Journal
 from installer.engine.prepare import APPLIED
 from installer.model.events import Event, Happened
@@ -54,8 +55,7 @@ def save_wanted(path: Path, beside: Path, site: Site, state: Path) -> None:
         if site.discovery.credentials != CSV:
             text = edit_site(loaded, {("discovery", "credentials"): CSV})
     save_text(fresh / "site.yaml", text)
-    shutil.rmtree(state / FOLDER, ignore_errors=True)
-    fresh.rename(state / FOLDER)
+    swap_folder(fresh, state / FOLDER)
 
 
 def save_rows(rows: Sequence[Credential], folder: Path) -> None:

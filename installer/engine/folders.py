@@ -1,8 +1,12 @@
-"""Whether a state folder is a rehearsal's: its consents must never reach a real disk, nor its recordings a real rack."""
+"""State folders: whether one is a rehearsal's, and how one is replaced whole.
+
+A rehearsal's consents must never reach a real disk, nor its recordings a real rack.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -31,3 +35,13 @@ def claim_rehearsal(state: Path) -> None:
         os.close(os.open(state / MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise RackstrapError(f"cannot use {state}: {error.strerror}", "choose another --state DIR") from error
+
+
+def swap_folder(fresh: Path, kept: Path) -> None:
+    """Put the finished folder `fresh` in the place of `kept`, which goes last: killed half-way, one of the two is whole."""
+    old = kept.with_name(f"{kept.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if kept.exists():
+        kept.rename(old)
+    fresh.rename(kept)
+    shutil.rmtree(old, ignore_errors=True)

@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from installer.engine.folders import swap_folder
 from installer.engine.prepare import load_input
 from installer.engine.schema import make_folder
 from installer.live.sources import SITE_FILE, Part, Sighted
@@ -74,7 +75,7 @@ def take(sighted: Sighted, state: Path) -> Found:
                 found = _judge(sighted, fresh)
                 if found.site is None:
                     return found
-                _swap(fresh, kept)
+                swap_folder(fresh, kept)
                 return replace(found, beside=kept)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -196,15 +197,6 @@ def _show(problem: Problem, folder: Path, called: str) -> Problem:
     shown = called if name == SITE_FILE else name
     message, hint = (text.replace(f"{folder}/", "") for text in (problem.message, problem.hint))
     return replace(problem, place=replace(problem.place, file=shown), message=message, hint=hint)
-
-
-def _swap(fresh: Path, kept: Path) -> None:
-    old = kept.with_name(f"{kept.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if kept.exists():
-        kept.rename(old)
-    fresh.rename(kept)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def save_note(state: Path, found: Found) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import subprocess
 import time
@@ -36,7 +35,6 @@ from tests.rack.iso_rack import (
     save_volume,
     wait_tui,
 )
-from tests.rack.iso_wizard import type_consent, type_network_and_disk, type_site
 from tests.rack.pace import stretch
 from tests.rack.rack import RACKSTRAP
 from tests.rack.screen_dump import find_differences, load_font, press, take_picture
@@ -237,44 +235,3 @@ def test_too_little_memory_is_refused_in_words(folder: Path, iso: Path) -> None:
         choose_install(made)
         made.wait_said(r"too little memory: \d+ MB of the \d+ MB", 120)
         assert count_blocks(made) == 0
-
-
-def test_typed_and_headless_end_in_the_same_plan_and_the_same_rack(folder: Path, iso: Path) -> None:
-    """The file that the wizard saved, given to another machine of the same kind, makes the same system."""
-    (folder / "typed").mkdir()
-    with iso_rack(folder / "typed", iso, [make_admin_machine(iso)]) as made:
-        made.power("on")
-        wait_tui(made)
-        type_network_and_disk(made)
-        type_site(made)
-        type_consent(made)
-        made.wait_ssh(420, command=INSTALLED)
-        saved = made.ask("cat /var/lib/rackstrap/applied/site.yaml")
-        typed = find_system(made)
-    assert re.search(r"^erase:", saved, re.MULTILINE) is None or "erase: no" in saved
-    text = saved if re.search(r"^erase:", saved, re.MULTILINE) else saved + "\nerase: no\n"
-    given = re.sub(r"^erase: no$", "erase: blank", text, flags=re.MULTILINE)
-    (folder / "given").mkdir()
-    key = folder / "typed" / "id_ed25519"
-    for name in ("id_ed25519", "id_ed25519.pub"):
-        (folder / "given" / name).write_bytes(key.with_name(name).read_bytes())
-        (folder / "given" / name).chmod(0o600)
-    with unattended(folder / "given", iso) as (made, volume):
-        save_volume(volume, {"site.yaml": given.encode()})
-        made.power("on")
-        made.wait_ssh(420, command=INSTALLED)
-        headless = find_system(made)
-    assert headless == typed
-
-
-def find_system(made: IsoRack) -> dict[str, Any]:
-    """What the installed admin node is: plan, partitions, files of its configuration, units, by name."""
-    plan = json.loads(made.ask("rackstrap plan /var/lib/rackstrap/applied/site.yaml --json"))
-    return {
-        "plan": plan.get("steps"),
-        "disk": made.ask("lsblk -bno NAME,SIZE,FSTYPE,LABEL,MOUNTPOINT /dev/vda"),
-        "etc": made.ask("cd /etc && find . -type f | sort"),
-        "units": made.ask("systemctl list-unit-files --no-legend --state=enabled | awk '{print $1}'"),
-        "files": made.ask("cat /etc/hostname /etc/hosts /etc/systemd/network/* | sha256sum"),
-        "banner": re.search(BANNER, made.listen()) is not None,
-    }

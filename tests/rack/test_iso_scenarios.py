@@ -235,3 +235,20 @@ def test_too_little_memory_is_refused_in_words(folder: Path, iso: Path) -> None:
         choose_install(made)
         made.wait_said(r"too little memory: \d+ MB of the \d+ MB", 120)
         assert count_blocks(made) == 0
+
+
+@pytest.mark.parametrize("handover", ["reboot", "kexec"])
+def test_the_admin_node_is_entered_by(folder: Path, iso: Path, handover: str) -> None:
+    """Not by a soft-reboot, as otherwise: through the firmware and the menu of the ISO in the drive, or by kexec."""
+    with unattended(folder, iso) as (made, volume):
+        save_volume(volume, {"site.yaml": render_site(make_iso_site(made.public, handover=handover))})
+        made.power("on")
+        made.wait_ssh(480, command=INSTALLED)
+        words = made.ask("cat /proc/cmdline").split()
+        assert [word for word in words if word.startswith(("rackstrap.medium", "rackstrap.boot"))] == []
+        assert ("rackstrap.kexec=1" in words) == (handover == "kexec")
+        assert made.ask("systemctl show --property=SoftRebootsCount --value") == "0"
+        assert len(re.findall("(?i)booting `start the installed admin node", made.listen())) == (handover == "reboot")
+        made.wait_said(r"Enter +watch the rack", 120)
+        made.wait_ssh(120, command="curl -fsS 'http://" + ADMIN + "/boot/ipxe?mac='")
+        assert made.ask("systemctl --failed --no-legend --plain") == ""

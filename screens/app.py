@@ -41,6 +41,10 @@ PATIENCE_S: Final = 0.5  # then it is said that something takes longer
 PAINT_EVERY_S: Final = 1.0  # news are painted no more often, so that a slow line keeps up
 
 
+def no_one() -> None:
+    """Nobody waits for the first page."""
+
+
 class Ended(Message):
     """A job's end, on its way to the UI's thread."""
 
@@ -67,9 +71,12 @@ class RackstrapApp(App[str], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
     CSS: ClassVar[str] = "Screen { background: ansi_default; color: ansi_default; layers: base; overflow: hidden; }"
 
-    def __init__(self, make_guide: Callable[[], Guide], *, is_ascii: bool = False) -> None:
+    def __init__(
+        self, make_guide: Callable[[], Guide], *, is_ascii: bool = False, tell_shown: Callable[[], None] = no_one
+    ) -> None:
         super().__init__(ansi_color=True)
         self._make_guide: Final = make_guide
+        self._tell_shown: Final = tell_shown
         self._clean: Final = Cleaner(is_ascii=is_ascii)
         self.crew: Final = Crew(lambda end: self.post_message(Ended(end)))
         self._states: dict[tuple[str, str], PageState] = {}
@@ -124,6 +131,7 @@ class RackstrapApp(App[str], inherit_bindings=False):
             self.exit("")
             return
         self.take(seen)
+        self.call_after_refresh(self._tell_shown)
 
     def take(self, seen: Seen, *, is_news: bool = False) -> None:
         """Show what followed."""
@@ -247,14 +255,14 @@ class RackstrapApp(App[str], inherit_bindings=False):
         self.paint()
 
 
-def run_app(make_guide: Callable[[], Guide], is_ascii: bool = False) -> str:
-    """Run until the operator leaves. Returns the front-end to go on with, "" for none.
+def run_app(make_guide: Callable[[], Guide], is_ascii: bool = False, tell_shown: Callable[[], None] = no_one) -> str:
+    """Run until the operator leaves. Returns the front-end to go on with, "" for none. Tells when the first page is painted.
 
     Raises RackstrapError, and SystemExit with 1 after a fault of the screen's own, whose reason is told in a line.
     """
     if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
         raise RackstrapError("this terminal can only print", "add --plain to read and write lines")
-    app = RackstrapApp(make_guide, is_ascii=is_ascii or not speaks_utf8(os.environ))
+    app = RackstrapApp(make_guide, is_ascii=is_ascii or not speaks_utf8(os.environ), tell_shown=tell_shown)
     ending = app.run(mouse=False)
     if app.error is not None:
         raise app.error

@@ -6,6 +6,8 @@ while :; do
     began=$(date +%s)
     "$@"
     code=$?
+    # Who waits for the first page need not wait longer.
+    [ ! -p "${RACKSTRAP_SHOWN-}" ] || echo 1<>"$RACKSTRAP_SHOWN"
     [ "$code" -eq 0 ] && exit 0
     stty sane
     # One that was killed left its screen behind; one that ended by itself has cleared it, and told why.

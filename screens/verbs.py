@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import os
 import threading
@@ -108,12 +109,22 @@ def run_front_ends(make_guide: Callable[[], Guide], *, is_plain: bool, is_ascii:
     if not is_plain:
         from screens.app import run_app
 
-        if run_app(make_guide, is_ascii) != "plain":
+        if run_app(make_guide, is_ascii, tell_shown) != "plain":
             return 0
         os.write(2, WIPE)
     from installer.wizard.plain import run_plain
 
     return run_plain(make_guide)
+
+
+def tell_shown() -> None:
+    """The first page is painted: whoever waits for it at the FIFO RACKSTRAP_SHOWN may go on. Nobody need wait there."""
+    path = os.environ.get("RACKSTRAP_SHOWN")
+    with contextlib.suppress(OSError):
+        if path:
+            fifo = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            os.write(fifo, b"\n")
+            os.close(fifo)
 
 
 def make_desk(args: argparse.Namespace) -> Desk:

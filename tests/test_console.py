@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ GENERATOR: Final = OVERLAY / "usr/lib/systemd/system-generators/rackstrap-consol
 START: Final = 'exec "$0" "$(tty | cut -c6-)"'
 SCREEN: Final = """#!/bin/sh
 printf '\\033[?1049hthe screen of all\\n'
+[ ! -p "$RACKSTRAP_SHOWN" ] || echo 1<>"$RACKSTRAP_SHOWN"
 exec sleep 60
 """
 
@@ -84,6 +86,35 @@ def test_hostile_text_in_a_notice_moves_nothing(place: dict[str, str]) -> None:
     assert written.count(b"\x1b[2J") == 1, "the banner's own"
     assert b"\x07" not in written
     assert b"\x9b" not in written
+
+
+def test_the_session_is_ready_when_its_first_page_stands_or_when_it_cannot(place: dict[str, str], tmp_path: Path) -> None:
+    ready = Path(place["RACKSTRAP_RUN"]) / "tui.pid"
+    (tmp_path / "screen").write_text("#!/bin/sh\nsleep 0.7\n" + SCREEN)
+    began = time.monotonic()
+    socket = start_session(place)
+    assert 0.7 <= time.monotonic() - began < 10
+    assert ready.read_text().strip().isdigit()
+    subprocess.run(["tmux", "-S", str(socket), "kill-server"], check=True)
+    (tmp_path / "screen").write_text("#!/bin/sh\nexit 2\n")
+    began = time.monotonic()
+    start_session(place)
+    assert time.monotonic() - began < 10, "what cannot start holds nothing back"
+
+
+def test_an_operator_comes_first_and_nobody_comes_last(root: Path) -> None:
+    (root / "run/rackstrap/medium").mkdir(parents=True)
+    (root / "proc").mkdir()
+    order = root / "normal/rackstrap-tui.service.d/order.conf"
+    environment = {**os.environ, "ROOT": str(root)}
+    for words, first in (
+        ("rackstrap.boot=install", "Before="),
+        ("rackstrap.boot=unattended", "After="),
+        ("rackstrap.site=x", "After="),
+    ):
+        (root / "proc/cmdline").write_text(f"quiet {words} panic=30\n")
+        subprocess.run([GENERATOR, root / "normal", root / "early", root / "late"], check=True, env=environment)
+        assert order.read_text().splitlines()[1].startswith(first), words
 
 
 def test_a_change_is_drawn_over_the_old_without_wiping(place: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from installer.model.facts import Disk, Machine
 from installer.model.problems import RackstrapError
+from installer.probe.settled import wait_settled
 from installer.wizard.view import Continuing, OnDisk
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Around:
         threading.Thread(target=self._run, name="around", daemon=True).start()
 
     def _run(self) -> None:
+        wait_settled(threading.Event())
         self.installed = find_installed()
         self.number += 1
         from installer.live.offers import find_offers

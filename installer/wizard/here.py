@@ -21,6 +21,7 @@ from installer.network.state import NetworkState
 from installer.probe import FORMAT, sysfs
 from installer.probe.commands import run_command
 from installer.probe.parse import parse_recording
+from installer.probe.settled import wait_settled
 
 LOOK_EVERY_S: Final = 2.0
 REST: Final = 4  # times as long as a look took: a slow machine has other things to do than being looked at
@@ -78,8 +79,9 @@ class Prober:
         while not self._end.is_set():
             names = sysfs.list_block_names()
             if names != known or self._again.is_set():
+                wait_settled(self._end)
                 self._again.clear()
-                known = names
+                known = sysfs.list_block_names()
                 self._set_volumes(find_volumes())
                 self._recording = self._record()
                 self._take(self._recording)

@@ -10,7 +10,7 @@ Usage: build_iso.sh [--out FILE] [--site FILE] [--serial LINE] [--version V]
        build_iso.sh --image [--out DIR]
 
 Builds the admin ISO, build/rackstrap.iso: for BIOS, UEFI and Secure Boot, as CD, USB stick or virtual media. Beside it
-FILE.manifest.json (packages, and the SHA-256 of all that is inside) and FILE.sha256.
+FILE.manifest.json (packages, and the SHA-256 of each file that was built) and FILE.sha256.
 With --image only the image in it, as a directory (build/image): what machines boot over the network.
 Stages whose inputs did not change are taken from build/cache, so a build that was stopped goes on where it was.
 
@@ -27,12 +27,52 @@ Stages whose inputs did not change are taken from build/cache, so a build that w
 TEXT
 }
 
-# refuse MESSAGE REMEDY: end without having done anything.
+# refuse MESSAGE REMEDY: end with words. What was built until then stays, whole stages only.
 refuse() {
+    told=1
     printf 'build_iso.sh: %s\n  %s\n' "$1" "$2" >&2
     exit 2
 }
 
+# What is started here ends with this script, however that ends, and a signal is heard while it runs.
+run() {
+    local code=0
+    setpriv --pdeathsig KILL "$@" &
+    child=$!
+    wait "$child" || code=$?
+    child=
+    return "$code"
+}
+
+# stop CODE NAME: a signal came.
+stop() {
+    trap '' INT TERM HUP
+    [ -z "$child" ] || { kill -KILL "$child" && wait "$child"; } 2>/dev/null || true
+    told=1
+    printf 'build_iso.sh: stopped by %s. Started again, it goes on with the stage that it was in.\n' "$2" >&2
+    exit "$1"
+}
+
+# leave CODE: what failed has told its problems (1) or why it could not go on (2).
+leave() {
+    [ "$1" -gt 2 ] || told=1
+    exit "$1"
+}
+
+# Never silently: a command that failed may have had no words of its own.
+finish() {
+    [ -z "$fresh" ] || rm -f "$fresh"
+    [ "$1" = 0 ] || [ -n "$told" ] || refuse "it could not go on: something ended with code $1" "What is above says why."
+}
+
+told='' child='' fresh=''
+trap 'finish $?' EXIT
+trap 'stop 130 SIGINT' INT
+trap 'stop 143 SIGTERM' TERM
+trap 'stop 129 SIGHUP' HUP
+
+# Root's PATH may be a user's, without these.
+PATH=$PATH:/usr/sbin:/sbin
 top=$(dirname "$(realpath "$0")")
 what=iso out='' site='' serial=ttyS0,115200 version='' offline=''
 while [ $# -gt 0 ]; do
@@ -40,7 +80,7 @@ while [ $# -gt 0 ]; do
         --image) what=image ;;
         --offline) offline=1 ;;
         --out | --site | --serial | --version)
-            [ -n "${2-}" ] || refuse "$1 needs a value" "see build_iso.sh --help"
+            [[ ${2-} && $2 != --* ]] || refuse "$1 needs a value" "see build_iso.sh --help"
             declare "${1#--}=$2" && shift
             ;;
         --help | -h) usage && exit 0 ;;
@@ -50,14 +90,27 @@ while [ $# -gt 0 ]; do
 done
 [[ $serial =~ ^ttyS[0-3],(9600|19200|38400|57600|115200)$ ]] ||
     refuse "--serial '$serial' is no serial line" "write ttyS0 to ttyS3, a comma, and 9600, 19200, 38400, 57600 or 115200: ttyS1,115200"
-[[ $version =~ ^[A-Za-z0-9.+~-]{0,64}$ ]] || refuse "--version '$version' is no version" "use letters, digits and . + ~ -, at most 64"
+[[ $version =~ ^([A-Za-z0-9][A-Za-z0-9.+~-]{0,63})?$ ]] ||
+    refuse "--version '$version' is no version" "use letters, digits and . + ~ -, at most 64, a letter or digit first"
+level=${RACKSTRAP_SQUASHFS_LEVEL:-15}
+[[ $level =~ ^([1-9]|1[0-9]|2[0-2])$ ]] || refuse "RACKSTRAP_SQUASHFS_LEVEL is '$level'" "set it to 1 to 22, or leave it out"
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1788220800}
+[[ $SOURCE_DATE_EPOCH =~ ^[0-9]{1,10}$ ]] || refuse "SOURCE_DATE_EPOCH is '$SOURCE_DATE_EPOCH'" "set it to seconds since 1970, or leave it out"
 if [ -n "$site" ]; then
     [ "$what" = iso ] || refuse "--site goes with an ISO" "leave out --image"
     [ -f "$site" ] || refuse "there is no site file $site" "name a file that exists"
-    site=$(realpath "$site")
+    # Where a link to it lies is where what it names is looked for, as by 'rackstrap iso customize'.
+    site=$(realpath -s "$site")
 fi
 case $what in iso) out=${out:-$top/build/rackstrap.iso} ;; image) out=${out:-$top/build/image} ;; esac
 out=$(realpath -m "$out")
+if [ -e "$out" ]; then
+    case $what in
+        iso) [ -f "$out" ] || refuse "--out $out is not a file" "name the file that the ISO shall be" ;;
+        # What was there is removed when the new one is whole.
+        image) [ -f "$out/manifest.json" ] || [ -z "$(ls -A "$out")" ] || refuse "--out $out is there and is no image" "name a new folder" ;;
+    esac
+fi
 
 missing=
 need() { command -v "$1" >/dev/null || missing="$missing $2"; }
@@ -69,7 +122,9 @@ need xz xz-utils
 need depmod kmod
 need git git
 need python3 python3
-need flock util-linux
+need dpkg-deb dpkg
+need awk mawk
+need setpriv util-linux
 need xorriso xorriso
 need mcopy mtools
 need mkfs.vfat dosfstools
@@ -80,68 +135,85 @@ export RACKSTRAP_PYTHON=$top/.venv/bin/python
 # Its problems are told now, not after a long build.
 if [ -n "$site" ]; then
     "$RACKSTRAP_PYTHON" -c 'import pydantic' 2>/dev/null || refuse "--site needs Rackstrap's own Python packages" "make setup"
-    (cd "$top" && "$RACKSTRAP_PYTHON" -m installer.cli check "$site") >&2 || exit 1
+    PYTHONPATH=$top "$RACKSTRAP_PYTHON" "$top/iso/stages/site.py" "$site" >&2 || leave $?
 fi
 [ "$(id -u)" = 0 ] || refuse "unpacking Debian needs root" "sudo $0"
 
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1788220800} LC_ALL=C TZ=UTC PYTHONHASHSEED=0 RACKSTRAP_OFFLINE=$offline
+export LC_ALL=C TZ=UTC PYTHONHASHSEED=0 RACKSTRAP_OFFLINE=$offline
 umask 022
 cache=$top/build/cache
-mkdir -p "$cache"/{debs,lists,wheels} "$(dirname "$out")"
-exec 9>"$cache/lock"
-flock 9
 cd "$top"
+git ls-files --error-unmatch build_iso.sh >/dev/null || refuse "git does not list the program's files" "build in a clone of the repository"
+# try_folder FOLDER REMEDY: make it where it is not there, and write to it.
+try_folder() {
+    { mkdir -p "$1" && : >"$1/.rackstrap-try" && rm "$1/.rackstrap-try"; } || refuse "cannot write to $1" "$2"
+}
+try_folder "${out%/*}/" "name another place with --out"
+try_folder "$cache" "make room there, or build in a clone on another disk"
+mkdir -p "$cache"/{debs,lists,wheels}
+exec 9>"$cache/lock"
+flock -n 9 || { echo "build_iso.sh: another build uses $cache; this one goes on when that has ended" >&2 && run flock 9; }
 
 # key WORD… -- FILE…: what a stage's result depends on, as 16 hex digits.
 key() {
     local words=
     while [ "$1" != -- ]; do words="$words $1" && shift; done && shift
-    { echo "$words" && find "$@" -type f -print0 | sort -z | xargs -0 sha256sum && find "$@" -type f -perm -100 | sort; } |
+    { echo "$words" && find "$@" -type f -print0 | sort -z | xargs -0 sha256sum &&
+        find "$@" \( -type f -perm -100 -o -type l \) -printf '%p %l\n' | sort; } |
         sha256sum | cut -c1-16
 }
 
-# stage NAME KEY COMMAND…: run COMMAND with the stage's directory as its last argument, unless that is there already.
+# remove NAME: what builds left of this stage that were stopped, or are outdated. A folder is renamed before it is removed.
+remove() { find "$cache" -maxdepth 1 -name "$1-*.partial" -exec rm -rf --one-file-system {} +; }
+
+# stage NAME MB KEY COMMAND…: run COMMAND with the stage's directory as its last argument, unless that is there already, and
+# leave the directory's name in variable NAME. MB: the room that it needs.
 stage() {
-    local dir=$cache/$1-$2 begin=$SECONDS
+    local dir=$cache/$1-$3 begin=$SECONDS old free
     if [ ! -d "$dir" ]; then
         echo "build_iso.sh: $1 …" >&2
-        # Left by a build that was stopped; its downloads are kept by the package cache.
-        find "$cache" -maxdepth 1 -name "$1-*.partial" -exec rm -rf --one-file-system {} +
+        remove "$1"
+        free=$(df --output=avail -BM "$cache" | tail -n1)
+        [ "${free//[^0-9]/}" -ge "$2" ] || refuse "$cache has${free} free; stage $1 needs $2M" "make room there"
         mkdir "$dir.partial"
-        # What a stage mounts is seen by nobody else and goes with it.
-        unshare --mount "${@:3}" "$dir.partial" >&2
-        find "$cache" -maxdepth 1 -name "$1-*" ! -name '*.partial' -exec rm -rf --one-file-system {} +
+        # What a stage mounts is seen by nobody else and goes with it, and so does every process of it.
+        run unshare --pid --mount-proc --kill-child "${@:4}" "$dir.partial" >&2 ||
+            refuse "stage $1 failed" "What is above says why. Started again, this goes on with that stage."
         mv "$dir.partial" "$dir"
+        for old in "$cache/$1"-*; do [ "$old" = "$dir" ] || mv "$old" "$old.partial"; done
+        remove "$1"
         echo "build_iso.sh: $1 took $((SECONDS - begin)) s" >&2
     fi
-    echo "$dir"
+    declare -g "$1=$dir"
 }
 
-level=${RACKSTRAP_SQUASHFS_LEVEL:-15}
-base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" "${RACKSTRAP_MIRROR:-}" -- iso/packages iso/base iso/base-masked.list iso/stages/{base,clean,lock,offline,pack,tftp}.sh)
-base=$(stage base "$base_key" iso/stages/base.sh "$cache"/{debs,lists/base})
-admin_key=$(key "$base_key" -- iso/{packages-admin,admin-masked}.list iso/python.{conf,lock} iso/python-trim.list iso/stages/{admin,lock,offline,pack,wheels}.sh)
-admin=$(stage admin "$admin_key" iso/stages/admin.sh "$base/tree" "$cache"/{debs,lists/admin,wheels})
+base='' admin='' initrd='' layer='' iso=''
+base_key=$(key "$SOURCE_DATE_EPOCH" "$level" "${RACKSTRAP_SUITE:-trixie}" "${RACKSTRAP_MIRROR:-}" -- iso/packages iso/base iso/base-masked.list iso/stages/{base,clean,keep_lists,lock,offline,pack,tftp}.sh)
+stage base 1500 "$base_key" iso/stages/base.sh "$cache"/{debs,lists/base}
+admin_key=$(key "$base_key" -- iso/{packages-admin,admin-masked}.list iso/python.{conf,lock} iso/python-trim.list iso/stages/{admin,keep_lists,lock,offline,pack,wheels}.sh)
+stage admin 400 "$admin_key" iso/stages/admin.sh "$base/tree" "$cache"/{debs,lists/admin,wheels}
 initrd_key=$(key "$base_key" -- iso/initramfs iso/live iso/medium iso/{live-masked,live-rules,medium-kept}.list iso/stages/initrd.sh)
-initrd=$(stage initrd "$initrd_key" iso/stages/initrd.sh "$base/tree")
+stage initrd 200 "$initrd_key" iso/stages/initrd.sh "$base/tree"
 mapfile -d '' code < <(git ls-files -z installer screens)
 layer_key=$(key "$initrd_key" -- "${code[@]}" iso/overlay iso/stages/{layer,pack}.sh)
-layer=$(stage layer "$layer_key" iso/stages/layer.sh "$base/tree" "$initrd")
+stage layer 100 "$layer_key" iso/stages/layer.sh "$base/tree" "$initrd"
 version=${version:-$(sed -n 's/^__version__ = "\(.*\)"/\1/p' installer/__init__.py)+$layer_key}
 
 if [ "$what" = image ]; then
-    python3 iso/stages/publish.py "$base" "$initrd" "$admin" "$layer" "$out" "$version"
+    run python3 iso/stages/publish.py "$base" "$initrd" "$admin" "$layer" "$out" "$version"
 else
     id=$(key "$layer_key" "$admin_key" "$version" "$serial" -- iso/boot iso/python.lock iso/stages/{iso.sh,menu.sh,manifest.py,publish.py})
-    result=$(ID=$id SERIAL=$serial VERSION=$version stage iso "$id" iso/stages/iso.sh "$base" "$initrd" "$admin" "$layer")
+    ID=$id SERIAL=$serial VERSION=$version stage iso 400 "$id" iso/stages/iso.sh "$base" "$initrd" "$admin" "$layer"
     # A copy, swapped in at once when it is whole: who changes an ISO must not change the cache.
-    rm -f "$out.new"
-    cp --reflink=auto "$result/rackstrap.iso" "$out.new"
     if [ -n "$site" ]; then
-        said=$("$RACKSTRAP_PYTHON" -m installer.cli iso customize "$out.new" --site "$site") || { echo "$said" >&2 && exit 1; }
+        run "$RACKSTRAP_PYTHON" -m installer.cli iso customize "$iso/rackstrap.iso" --site "$site" --out "$out" --force >&2 || leave $?
+    else
+        fresh=$out.new
+        run cp --reflink=auto "$iso/rackstrap.iso" "$fresh" ||
+            refuse "the ISO cannot be written to ${out%/*}" "make room there, or name another place with --out"
+        mv "$fresh" "$out"
     fi
-    mv "$out.new" "$out"
-    cp "$result/rackstrap.iso.manifest.json" "$out.manifest.json"
-    (cd "$(dirname "$out")" && sha256sum "${out##*/}" >"$out.sha256")
+    cp "$iso/rackstrap.iso.manifest.json" "$out.manifest.json"
+    (cd "${out%/*}/" && sha256sum "${out##*/}" >"$out.sha256")
 fi
 echo "build_iso.sh: $out is ready: $(du -shL "$out" | cut -f1), version $version, ${SECONDS} s"

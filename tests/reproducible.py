@@ -1,8 +1,8 @@
 """`make reproducible`: two cold builds of the ISO from the same downloads are the same file.
 
 They differ in all that must not matter: folder, time zone, language, home, umask (of the checkout too) and clock. The second
-one's is more than a year ahead, in the chroots as well: libfaketime is preloaded by a path through this process's own root,
-which leads to it wherever /proc is mounted.
+one's is more than a year ahead, in the chroots as well: libfaketime is preloaded by a path through the root of process 1, which
+leads to it wherever /proc is mounted, in a stage's own process namespace too.
 
 Usage: python -m tests.reproducible [--keep] [--work DIR]; as root. Exit code 1 where the two differ, with the names of the files.
 """
@@ -50,7 +50,7 @@ def make_environment(there: Surroundings, clock: Path) -> dict[str, str]:
     if there.shift:
         # Times of files and timers stay: only the clock is wrong.
         words |= {"FAKETIME": there.shift, "NO_FAKE_STAT": "1", "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
-        words["LD_PRELOAD"] = f"/proc/{os.getpid()}/root{clock}"
+        words["LD_PRELOAD"] = f"/proc/1/root{clock}"
     return words
 
 

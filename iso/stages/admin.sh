@@ -4,12 +4,14 @@
 set -euo pipefail
 tree=$1 debs=$2 lists=$3 wheels=$4 out=$5 iso=$(dirname "$(dirname "$(realpath "$0")")")
 upper=$out/upper root=$out/root
-mkdir -p "$upper" "$out/work" "$root" "$lists"
+mkdir -p "$upper" "$out/work" "$root" "$out/lists"
+# Indexes and lock take their place together, at the end: a build that is stopped leaves those that belong to each other.
+[ ! -d "$lists" ] || cp -r "$lists/." "$out/lists/"
 mount -t overlay -o "lowerdir=$tree,upperdir=$upper,workdir=$out/work,redirect_dir=off,index=off,metacopy=off" admin "$root"
 mount -t proc proc "$root/proc"
 mount -t tmpfs shm "$root/dev/shm"
 mount --bind "$debs" "$root/var/cache/apt/archives"
-mount --bind "$lists" "$root/var/lib/apt/lists"
+mount --bind "$out/lists" "$root/var/lib/apt/lists"
 mount --bind /etc/resolv.conf "$root/etc/resolv.conf"
 
 # Nothing starts here, and nobody is asked.
@@ -28,7 +30,7 @@ mapfile -t packages < <(grep -v '^#' "$iso/packages-admin.list")
 "${apt[@]}" install "${packages[@]}" >/dev/null
 "${apt[@]}" --download-only install memtest86+ >/dev/null
 "$iso/stages/lock.sh" "$root" "$tree/../packages.lock" memtest86+ >"$out/packages-admin.lock"
-cp "$out/packages-admin.lock" "$lists/packages.lock"
+[ -n "${RACKSTRAP_OFFLINE-}" ] || "$iso/stages/keep_lists.sh" "$out/lists" "$out/packages-admin.lock" "$lists"
 
 # The memory test is only unpacked: it is a file on the medium, not a program of the system.
 memtest=$(awk '$1 == "memtest86+" { print $2 }' "$out/packages-admin.lock")
@@ -71,4 +73,4 @@ for folder, folders, files in os.walk(sys.argv[1]):
                 os.removexattr(path, name, follow_symlinks=False)
 PY
 "$iso/stages/pack.sh" "$upper" "$out/admin.squashfs" "${RACKSTRAP_SQUASHFS_LEVEL:-15}"
-rm -rf --one-file-system "$upper" "$out/work" "$root"
+rm -rf --one-file-system "$upper" "$out/work" "$root" "$out/lists"

@@ -4,7 +4,9 @@
 set -euo pipefail
 debs=$1 lists=$2 out=$3 iso=$(dirname "$(dirname "$(realpath "$0")")")
 tree=$out/tree
-mkdir -p "$debs" "$lists" "$tree"
+mkdir -p "$debs" "$lists" "$tree/var/cache/apt/archives"
+# What is downloaded is kept from the first package on.
+mount --bind "$debs" "$tree/var/cache/apt/archives"
 
 packages=$(grep -hv '^#' "$iso"/packages/*.list | LC_ALL=C sort -u | paste -sd,)
 offline=()
@@ -18,20 +20,15 @@ fi
 INITRD=No mmdebstrap --quiet --variant=minbase --architectures=amd64 --keyring=/usr/share/keyrings \
     --components=main,non-free-firmware --include="$packages" \
     --dpkgopt=force-unsafe-io --skip=download/empty,essential/unlink,cleanup/apt,check/empty "${offline[@]}" \
-    --setup-hook='mkdir -p "$1/etc/dpkg/dpkg.cfg.d" "$1/var/cache/apt/archives"' \
+    --setup-hook='mkdir -p "$1/etc/dpkg/dpkg.cfg.d"' \
     --setup-hook="cp '$iso/base/etc/dpkg/dpkg.cfg.d/rackstrap' \"\$1/etc/dpkg/dpkg.cfg.d/\"" \
-    --setup-hook="find '$debs' -name '*.deb' -exec cp -l -t \"\$1/var/cache/apt/archives\" {} +" \
     --customize-hook='APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq --download-only install ipxe' \
     "${RACKSTRAP_SUITE:-trixie}" "$tree" ${RACKSTRAP_MIRROR:+"$RACKSTRAP_MIRROR"}
-find "$tree/var/cache/apt/archives" -name '*.deb' -exec cp -lf -t "$debs" {} +
 
 "$iso/stages/lock.sh" "$tree" /dev/null ipxe >"$out/packages.lock"
-if [ -z "${RACKSTRAP_OFFLINE-}" ]; then
-    find "$lists" -mindepth 1 -delete
-    find "$tree/var/lib/apt/lists" -maxdepth 1 -type f -size +0 -exec cp -t "$lists" {} +
-    cp "$out/packages.lock" "$lists/packages.lock"
-fi
+[ -n "${RACKSTRAP_OFFLINE-}" ] || "$iso/stages/keep_lists.sh" "$tree/var/lib/apt/lists" "$out/packages.lock" "$lists"
 "$iso/stages/tftp.sh" "$tree" "$out/tftp"
+umount "$tree/var/cache/apt/archives"
 "$iso/stages/clean.sh" "$tree"
 cp "$tree"/boot/vmlinuz-* "$out/vmlinuz"
 basename "$tree"/usr/lib/modules/* >"$out/kernel"

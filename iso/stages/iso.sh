@@ -20,11 +20,10 @@ install -m644 "$tree/usr/lib/shim/mmx64.efi.signed" "$root/EFI/BOOT/mmx64.efi"
 install -m644 "$tree/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed" "$root/EFI/BOOT/grubx64.efi"
 
 # GRUB's core for BIOS, by the same release that its modules are of.
-mkdir -p "$tree/tmp/iso"
-mount --bind "$root/boot/grub" "$tree/tmp/iso"
+mount --bind "$root/boot/grub" "$tree/mnt"
 mapfile -t modules < <(grep -v '^#' "$iso/boot/modules.list")
-chroot "$tree" grub-mkimage -O i386-pc-eltorito -p /boot/grub -o /tmp/iso/eltorito.img "${modules[@]}"
-umount "$tree/tmp/iso"
+chroot "$tree" grub-mkimage -O i386-pc-eltorito -p /boot/grub -o /mnt/eltorito.img "${modules[@]}"
+umount "$tree/mnt"
 
 # The EFI partition. Its number and times are fixed, so that two builds are equal.
 esp=$out/esp.img

@@ -12,12 +12,11 @@ cp -r "$top/iso/overlay/." "$root/"
 ln -s ../rackstrap-agent.service ../rackstrap-microcode.service "$root/etc/systemd/system/multi-user.target.wants/"
 cp "$initrd/initrd" "$root/boot/initrd.img-$kernel"
 (cd "$top" && git ls-files -z installer screens | tar --null -T - -cf -) | tar -C "$root/usr/lib/rackstrap" -xf -
-# The image's Python compiles, from a folder that the tree sees.
-mkdir -p "$tree/tmp/layer"
+# The image's Python compiles, from a folder that the tree has: nothing is left in it.
 mount -t tmpfs shm "$tree/dev/shm"
-mount --bind "$root/usr/lib/rackstrap" "$tree/tmp/layer"
-chroot "$tree" python3 -m compileall -q --invalidation-mode unchecked-hash -s /tmp/layer -p /usr/lib/rackstrap /tmp/layer
-umount "$tree/tmp/layer"
+mount --bind "$root/usr/lib/rackstrap" "$tree/mnt"
+chroot "$tree" python3 -m compileall -q --invalidation-mode unchecked-hash -s /mnt -p /usr/lib/rackstrap /mnt
+umount "$tree/mnt"
 chmod -R u=rwX,go=rX "$root"
 chown -hR 0:0 "$root"
 "$top/iso/stages/pack.sh" "$root" "$out/rackstrap.squashfs" 3

@@ -12,8 +12,8 @@ import json
 import sys
 from pathlib import Path
 
-# The ISO's maker writes its own place into this one.
-PATCHED = "/boot/grub/eltorito.img"
+# The ISO's maker writes its own place into the first one; the others are the room for what `rackstrap iso customize` puts in.
+CHANGING = {"/boot/grub/eltorito.img", "/boot/grub/site.cfg", "/rackstrap/site.tar"}
 
 
 def parse_packages(text: str, layer: str) -> list[dict[str, str]]:
@@ -35,7 +35,7 @@ def make_files(root: Path, image: Path) -> dict[str, dict[str, str | int]]:
     paths |= {f"/rackstrap/{path.relative_to(image)}": path for path in image.rglob("*") if path.is_file()}
     files: dict[str, dict[str, str | int]] = {}
     for name, path in sorted(paths.items()):
-        if name != PATCHED:
+        if name not in CHANGING:
             digest = known.get(name.removeprefix("/rackstrap/")) or hashlib.sha256(path.read_bytes()).hexdigest()
             files[name] = {"bytes": path.stat().st_size, "sha256": digest}
     return files

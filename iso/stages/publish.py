@@ -19,8 +19,10 @@ def make_sha256(path: Path) -> str:
     """Hex SHA-256 of a file, remembered beside it: the stages' results never change."""
     note = path.with_name(path.name + ".sha256")
     if not note.exists():
+        fresh = path.with_name(path.name + ".fresh")
         with path.open("rb") as file:
-            note.write_text(hashlib.file_digest(file, "sha256").hexdigest())
+            fresh.write_text(hashlib.file_digest(file, "sha256").hexdigest())
+        fresh.replace(note)
     return note.read_text()
 
 
@@ -43,7 +45,7 @@ def run_publish(base: Path, initrd: Path, admin: Path, layer: Path, out: Path, v
         "rackstrap.squashfs": layer / "rackstrap.squashfs",
         "packages.lock": base / "packages.lock",
         "packages-admin.lock": admin / "packages-admin.lock",
-        **{f"tftp/{loader.name}": loader for loader in sorted((base / "tftp").glob("*.[ek]*")) if loader.suffix != ".sha256"},
+        **{f"tftp/{path.name}": path for path in sorted((base / "tftp").iterdir()) if path.suffix in {".efi", ".kpxe"}},
     }
     new = out.with_name(out.name + ".new")
     old = out.with_name(out.name + ".old")
@@ -69,4 +71,7 @@ def run_publish(base: Path, initrd: Path, admin: Path, layer: Path, out: Path, v
 
 
 if __name__ == "__main__":
-    run_publish(*(Path(argument) for argument in sys.argv[1:6]), version=sys.argv[6])  # type: ignore[misc]
+    try:
+        run_publish(*(Path(argument) for argument in sys.argv[1:6]), version=sys.argv[6])  # type: ignore[misc]
+    except OSError as error:
+        sys.exit(f"the image cannot be written: {error}")

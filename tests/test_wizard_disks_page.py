@@ -178,6 +178,14 @@ def test_a_chosen_disk_that_is_not_offered_says_why() -> None:
     assert line.text == "QEMU HARDDISK ..0002 is chosen, and it is not offered: read-only."
 
 
+def test_disks_that_are_still_read_are_not_missing() -> None:
+    text = SITE.replace("  hostname", f"  disk: {{by_id: {SSD}}}\n  hostname")
+    page = make_disks_page(make_view(here="no-disk", text=text, here_changes={"reading_disks": True}), "")
+    assert find_table(page).rows == ()
+    assert find_table(page).empty == "The disks of this machine are being read: a moment."
+    assert [line.mood for line in find_lines(page, "choice")] == ["wait"]
+
+
 def test_a_machine_without_disks_says_what_to_do() -> None:
     page = make_disks_page(make_view(here="no-disk"), "")
     assert find_table(page).rows == ()

@@ -361,6 +361,7 @@ def test_the_live_desk_shows_this_machine_and_refuses_in_words(tmp_path: Path) -
             desk.carry_out(ImportBmcs(str(tmp_path / "none.csv")))
         view = look_until(desk, lambda view: view.plan is not None, frozenset({"plan"}))
         assert view.plan is not None
+        assert not look_until(desk, lambda view: not view.here.reading_disks).here.reading_disks
         assert {str(step.key) for step in view.plan.steps} == {"admin/dnsmasq", "admin/nginx"}
     finally:
         desk.close()

@@ -36,6 +36,8 @@ Recording = dict[str, Any]
 class Prober:
     """`machine`, `volumes` and `network` are the last that was seen; `number` grows when one of them has changed.
 
+    `is_reading`: the disks are read for the first time.
+
     NICs are read every two seconds, on a slow machine less often. Disks are read by a second thread, once, and again when the
     kernel tells of another, because superblocks and health may take seconds, and for ever on a disk that dies.
     """
@@ -45,6 +47,7 @@ class Prober:
         self.machine = NOBODY
         self.network = NetworkState()
         self.volumes: tuple[Volume, ...] = ()
+        self.is_reading = True
         self.number = 0
         self._record: Final = record or make_whole_recording
         self._recording: Recording = make_first_recording()
@@ -85,6 +88,7 @@ class Prober:
                 self._set_volumes(find_volumes())
                 self._recording = self._record()
                 self._take(self._recording)
+                self._end_reading()
             self._end.wait(LOOK_EVERY_S)
 
     def _take(self, recording: Recording) -> None:
@@ -96,6 +100,11 @@ class Prober:
             if machine != self.machine:
                 self.machine = machine
                 self.number += 1
+
+    def _end_reading(self) -> None:
+        with self._changing:
+            self.number += self.is_reading
+            self.is_reading = False
 
     def look_at_network(self) -> None:
         """Read what is kept about this machine's own network: a few small files."""

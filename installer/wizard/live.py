@@ -202,6 +202,7 @@ class LiveDesk:
                 confirm_by=self._prober.network.confirm_by,
                 methods=self._prober.network.methods,
                 boot=self._boot,
+                reading_disks=self._prober.is_reading,
                 version=self._version,
                 on_disks=around.make_on_disks(self._around.installed, machine) if self._around is not None else (),
                 warnings=around.make_warnings(offers),

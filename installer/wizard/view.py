@@ -69,6 +69,7 @@ class Here:
     version: str = ""
     on_disks: tuple[OnDisk, ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()  # site files that are meant to be there and cannot be taken: what, what to do
+    reading_disks: bool = False  # they are read for the first time: what is missing may still come
     only_looks: str = ""  # nothing can be changed from this screen: what to do instead; "" where it can
 
 

@@ -23,6 +23,7 @@ HELP: Final = (
     "For a mirror mark two disks with Space and press Enter: the machine then starts from either.",
     "Disks below `not offered` are never written. The reason stands beside each; a disk that is missing has no power or cable.",
 )
+READING: Final = "The disks of this machine are being read: a moment."
 NO_DISK: Final = "No disk shows up. Look at power, cables and the RAID controller's setup."
 
 
@@ -39,7 +40,7 @@ def make_disks_page(view: View, subject: str) -> Page:
         Column("holds today", 20, grow=True),
     )
     start = next((_make_key(disk, offer) for disk in _find_chosen(view, offer)), "")
-    table = Table("disks", columns, rows, NO_DISK, marks=True, start=start)
+    table = Table("disks", columns, rows, READING if view.here.reading_disks else NO_DISK, marks=True, start=start)
     actions = (
         Action("enter", "choose", choose_row, "disks", "install on this disk, or on the two that are marked, as a mirror"),
         Action("i", "all about it", lambda _, at: Go("disk", at.row), "disks", "everything that is known about this disk"),
@@ -91,6 +92,8 @@ def _make_refused(offer: Offer) -> Iterator[Row]:
 
 def _make_gone(view: View) -> Iterator[Row]:
     """Disks that the site file names and that this machine does not show."""
+    if view.here.reading_disks:
+        return
     notes = ("it is chosen in the site file, and this machine does not show it", "connect it again, or choose another with Enter")
     for kind, word in _list_names(_get_choice(view)):
         if not any(has_name(disk, kind, word) for disk in view.here.machine.disks):
@@ -115,6 +118,8 @@ def _make_choice(view: View, offer: Offer) -> Lines:
     """What the site file's choice comes to on this machine, and where the choice came from."""
     choice = _get_choice(view)
     found = choose(choice, offer)
+    if view.here.reading_disks:
+        return Lines("choice", (Line("What the site file chooses is known when they are read.", "wait"),))
     if found.problem:
         hint = "Choose one that is offered." if offer.offered else "Fit a disk, or start this system from another medium."
         return Lines("choice", (Line(_word_problem(choice, offer, found.problem), "FAIL", "", (hint,)),))

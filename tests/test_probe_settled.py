@@ -26,10 +26,11 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[Device]:
 
 
 def test_without_udev_nothing_is_waited_for(tmp_path: Path) -> None:
-    assert settled.is_settled(tmp_path / "udev")
+    assert settled.is_settled(tmp_path)
 
 
 def test_one_that_has_only_its_socket_has_not_begun(tmp_path: Path, devices: list[Device]) -> None:
+    (tmp_path / "control").touch()
     assert not settled.is_settled(tmp_path)
     (tmp_path / "data").mkdir()
     assert settled.is_settled(tmp_path)
@@ -39,6 +40,7 @@ def test_one_that_has_only_its_socket_has_not_begun(tmp_path: Path, devices: lis
 
 def test_waiting_ends_when_the_last_disk_was_looked_at_or_at_the_end(tmp_path: Path, devices: list[Device]) -> None:
     (tmp_path / "data").mkdir()
+    (tmp_path / "control").touch()
     devices.append(Device(False))
     threading.Timer(0.2, lambda: devices.__setitem__(0, Device(True))).start()
     began = time.monotonic()

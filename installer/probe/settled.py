@@ -17,7 +17,7 @@ def is_settled(udev: Path = UDEV) -> bool:
 
     The ISO starts udev after the TUI: its socket is there before, its first entry of a device is not.
     """
-    if not udev.exists():
+    if not (udev / "control").exists():
         return True
     if not (udev / "data").is_dir():
         return False

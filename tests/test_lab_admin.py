@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from installer.lab.netns import find_namespace
-from installer.lab.qemu import Bench, make_qemu_argv
+from installer.lab.qemu import Bench, make_qemu_argv, render_spcr
 from installer.lab.rack import RackDisk, RackMachine, RackNic
 from installer.lab.rack_file import load_rack, parse_rack
 
@@ -66,6 +66,17 @@ def test_the_same_file_as_a_stick() -> None:
     assert "qemu-xhci,id=xhci" in find_values(argv, "-device")
     assert "usb-storage,bus=xhci.0,removable=on,drive=medium,bootindex=0" in find_values(argv, "-device")
     assert "if=none,id=medium,file=/iso/rack,,strap.iso,format=raw,readonly=on" in find_values(argv, "-drive")
+
+
+def test_consoles_beside_the_serial_line() -> None:
+    """The table's bytes where Rackstrap's console generator and Linux (struct acpi_table_spcr) look for them, less its header."""
+    argv = make_qemu_argv(replace(MACHINE, consoles=frozenset({"hvc0", "ttyS1"})), BENCH, "network")
+    assert "virtconsole,chardev=hvc0" in find_values(argv, "-device")
+    assert find_values(argv, "-serial") == ["chardev:con", "chardev:ttyS1"]
+    assert find_values(argv, "-acpitable") == ["sig=SPCR,rev=2,data=/lab/admin/spcr.bin"]
+    table = bytes(36) + render_spcr()
+    assert (len(table), table[40], table[44:52], table[58]) == (80, 1, b"\xf8\x02" + bytes(6), 7)
+    assert find_values(make_qemu_argv(MACHINE, BENCH, "network"), "-acpitable") == []
 
 
 def test_the_host_keeps_another_address_than_the_admin_machine() -> None:

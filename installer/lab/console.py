@@ -16,9 +16,9 @@ from installer.lab.chassis import find_machine
 LEAVE = b"\x1d"  # Ctrl-]
 
 
-def run_console(folder: Path, log: Path) -> int:
-    """Attach until Ctrl-], or follow the log while the machine is off or somebody else is attached."""
-    plug = _connect(folder / "console.sock") if find_machine(folder) else None
+def run_console(folder: Path, log: Path, at: str = "console") -> int:
+    """Attach to ttyS0, or the console of this name, until Ctrl-], or follow the log: it is off, or somebody is attached."""
+    plug = _connect(folder / f"{at}.sock") if find_machine(folder) else None
     if plug is None or not sys.stdin.isatty():
         print("the machine is off or cannot be attached to: its log follows; Ctrl-C leaves", file=sys.stderr)  # noqa: T201
         return run_follow(log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -40,6 +41,7 @@ def make_qemu_argv(machine: RackMachine, bench: Bench, first: First) -> tuple[st
     nic_index, disk_index, medium_index = _find_boot_order(machine, first)
     argv = ["qemu-system-x86_64", "-name", machine.name, "-nodefaults", "-no-user-config", *_make_board(machine, bench)]
     argv += _make_consoles(bench.folder, bench.console_log)
+    argv += _make_more_consoles(machine, bench.folder)
     for number, (nic, tap) in enumerate(zip(machine.nics, bench.taps, strict=True)):
         argv += _make_nic(nic, number, tap, nic_index + number, machine.firmware == "bios")
     argv += _make_controllers(machine)
@@ -81,6 +83,31 @@ def _make_consoles(folder: Path, log: Path) -> list[str]:
     argv = ["-display", "none", "-vga", "std", "-chardev", con, "-serial", "chardev:con"]
     argv += ["-qmp", f"unix:{_escape(folder / 'qmp.sock')},server=on,wait=off"]
     return [*argv, "-monitor", f"unix:{_escape(folder / 'monitor.sock')},server=on,wait=off"]
+
+
+def _make_more_consoles(machine: RackMachine, folder: Path) -> list[str]:
+    """Those beside ttyS0, each on a unix socket of its name. The body of the table lies in spcr.bin; QEMU writes its header."""
+    argv = []
+    if "hvc0" in machine.consoles:
+        argv += ["-chardev", _make_plug(folder, "hvc0"), "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=hvc0"]
+    if "ttyS1" in machine.consoles:
+        argv += ["-chardev", _make_plug(folder, "ttyS1"), "-serial", "chardev:ttyS1"]
+        argv += ["-acpitable", f"sig=SPCR,rev=2,data={_escape(folder / 'spcr.bin')}"]
+    return argv
+
+
+def _make_plug(folder: Path, name: str) -> str:
+    path, log = _escape(folder / f"{name}.sock"), _escape(folder / f"{name}.log")
+    return f"socket,id={name},path={path},server=on,wait=off,logfile={log},logappend=on"
+
+
+def render_spcr() -> bytes:
+    """Bytes 36 to 79 of the table that names the second serial port (I/O port 0x2f8, interrupt 3, 115200 8N1, VT100).
+
+    Microsoft's "Serial Port Console Redirection Table", revision 2: interface 0 is a full 16550, a PCI id of 0xffff none.
+    """
+    address = struct.pack("<BBBBQ", 1, 8, 0, 1, 0x2F8)
+    return struct.pack("<B3x12sBBI5B x HH3B I B I", 0, address, 1, 3, 3, 7, 0, 1, 0, 0, 0xFFFF, 0xFFFF, 0, 0, 0, 0, 0, 0)
 
 
 def _make_nic(nic: RackNic, number: int, tap: str, bootindex: int, is_bios: bool) -> list[str]:

@@ -18,6 +18,7 @@ Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}
 Wwn = Annotated[str, Field(pattern=r"^(0x[0-9a-f]{16})?$")]
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}[MGT]$")]
 FirmwareKind = Literal["bios", "uefi", "secure-boot"]
+ConsoleKind = Literal["hvc0", "ttyS1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class RackMachine:
     """One server. With `iso` a CD of this file is in its drive, with `stick` the same file is a USB stick: an admin machine.
 
     It starts from its medium, then from its disks, then from the network; others start from the network first.
+    `consoles` are those beside ttyS0: a hypervisor's (hvc0), a second serial port that the firmware's SPCR table names (ttyS1).
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -83,6 +85,7 @@ class RackMachine:
     bmc: Annotated[RackBmc | None, BeforeValidator(_parse_none)] = None
     iso: str = ""
     stick: str = ""
+    consoles: frozenset[ConsoleKind] = frozenset()
 
     @property
     def medium(self) -> str:

@@ -41,6 +41,7 @@ def add_lab(parser: argparse.ArgumentParser) -> None:
     console = _add(verbs, where, "console", "attach to a machine's serial console; Ctrl-] leaves")
     console.add_argument("node", metavar="NODE", help="a machine's name in the rack's file")
     console.add_argument("--log", action="store_true", help="print what it has said so far")
+    console.add_argument("--at", choices=("hvc0", "ttyS1"), default="", help="a console beside ttyS0 that the file gives it")
     power = _add(verbs, where, "power", "press a machine's power button")
     power.add_argument("node", metavar="NODE", help="a machine's name in the rack's file")
     power.add_argument("what", choices=("on", "off", "cycle", "pull", "status"), help="pull: kill it as if unplugged")
@@ -142,11 +143,14 @@ def _run_console(args: argparse.Namespace) -> int:
     from installer.lab.console import run_console
 
     home = find_home(args.dir)
-    log = home.console_log(_find_machine(home, args.node).name)
+    machine = _find_machine(home, args.node)
+    if args.at and args.at not in machine.consoles:
+        raise RackstrapError(f"{machine.name} has no console {args.at}", f"give it one in the rack's file: consoles: [{args.at}]")
+    log = home.machine(machine.name) / f"{args.at}.log" if args.at else home.console_log(machine.name)
     if args.log:
         sys.stdout.buffer.write(log.read_bytes())
         return 0
-    return run_console(home.machine(args.node), log)
+    return run_console(home.machine(machine.name), log, args.at or "console")
 
 
 def _run_power(args: argparse.Namespace) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,6 @@ from installer.model.problems import RackstrapError
 PREFIX: Final = "volume:"
 MOST_VOLUME_BYTES: Final = 2**32 - 1  # FAT's largest file
 COPY_WITHIN_S: Final = 3600.0  # a slow stick takes 3 MB in a second
-ASK_WITHIN_S: Final = 60.0
 _FREE: Final = re.compile(rb"([\d ]+) bytes free")
 Find = Callable[[], tuple[Volume, ...]]
 
@@ -64,7 +62,7 @@ def open_in(source: str, find: Find = volumes.find_volumes) -> Iterator[IO[bytes
     device, name = find_device(source, find())
     with tempfile.TemporaryDirectory(prefix="rackstrap-keep-") as folder:
         copy = Path(folder) / "copy"
-        _run(COPY_WITHIN_S, "mcopy", "-n", "-i", str(device), f"::/{name}", str(copy))
+        volumes.run_tool("mcopy", "-n", "-i", str(device), f"::/{name}", str(copy), within_s=COPY_WITHIN_S)
         with copy.open("rb") as file:
             yield file
 
@@ -86,7 +84,7 @@ def find_device(target: str, found: Sequence[Volume]) -> tuple[Path, str]:
 
 def find_volume_room(device: Path) -> int:
     """Bytes that are free on a FAT volume, as mdir tells in its last line."""
-    found = _FREE.search(_run(ASK_WITHIN_S, "mdir", "-i", str(device), "::/"))
+    found = _FREE.search(volumes.run_tool("mdir", "-i", str(device), "::/"))
     return int(found[1].replace(b" ", b"")) if found else 0
 
 
@@ -94,16 +92,16 @@ def copy_onto(device: Path, copy: Path, name: str) -> None:
     """Put a file onto a FAT volume: under another name, read back and compared, then renamed."""
     fresh = f"{name[:58]}.part"
     with volumes.writable(device):
-        _run(COPY_WITHIN_S, "mcopy", "-o", "-i", str(device), str(copy), f"::/{fresh}")
+        volumes.run_tool("mcopy", "-o", "-i", str(device), str(copy), f"::/{fresh}", within_s=COPY_WITHIN_S)
         with tempfile.TemporaryDirectory(prefix="rackstrap-keep-") as folder:
             again = Path(folder) / "again"
-            _run(COPY_WITHIN_S, "mcopy", "-n", "-i", str(device), f"::/{fresh}", str(again))
+            volumes.run_tool("mcopy", "-n", "-i", str(device), f"::/{fresh}", str(again), within_s=COPY_WITHIN_S)
             is_same = again.stat().st_size == copy.stat().st_size and not _differ(copy, again)
         if not is_same:
             raise RackstrapError(f"{name} reads back otherwise than it was written", "use another volume")
         with contextlib.suppress(RackstrapError):  # there was none
-            _run(ASK_WITHIN_S, "mdel", "-i", str(device), f"::/{name}")
-        _run(ASK_WITHIN_S, "mren", "-i", str(device), f"::/{fresh}", f"::/{name}")
+            volumes.run_tool("mdel", "-i", str(device), f"::/{name}")
+        volumes.run_tool("mren", "-i", str(device), f"::/{fresh}", f"::/{name}")
 
 
 def _differ(one: Path, other: Path) -> bool:
@@ -142,17 +140,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _run(within_s: float, *argv: str) -> bytes:
-    """What the program prints. Raises RackstrapError with its last words."""
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=within_s)
-    except FileNotFoundError:
-        raise RackstrapError(f"{argv[0]} is not installed here", "name a path in place of a volume") from None
-    except subprocess.TimeoutExpired as error:
-        raise RackstrapError(f"{argv[0]} did not end within {within_s:.0f} s", "pull the volume out, try another") from error
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip().splitlines() or [f"ended with {done.returncode}"]
-        raise RackstrapError(f"{argv[0]}: {words[-1]}", "is the volume still there, and has it room?")
-    return done.stdout

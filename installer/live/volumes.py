@@ -86,10 +86,10 @@ def add_sites(volume: Volume, device: Path) -> Volume:
 def list_files(filesystem: str, device: Path) -> list[str]:
     """The names in the topmost folder. Raises RackstrapError where they cannot be read."""
     if filesystem == FAT:
-        said = _run("mdir", "-b", "-i", str(device), "::/")
+        said = run_tool("mdir", "-b", "-i", str(device), "::/")
         return [line.removeprefix("::/") for line in said.decode(errors="replace").splitlines() if not line.endswith("/")]
     if filesystem == ISO:
-        said = _run("xorriso", "-indev", f"stdio:{device}", "-find", "/", "-maxdepth", "1", "-type", "f")
+        said = run_tool("xorriso", "-indev", f"stdio:{device}", "-find", "/", "-maxdepth", "1", "-type", "f")
         return [line.strip("'").removeprefix("/") for line in said.decode(errors="replace").splitlines()]
     raise RackstrapError(f"{filesystem or 'this filesystem'} is not read here", "use a volume with FAT")
 
@@ -112,9 +112,9 @@ def read_path(filesystem: str, device: Path, path: str, most_bytes: int) -> byte
         limit = ("prlimit", f"--fsize={most_bytes}", "--core=0", "--")
         try:
             if filesystem == FAT:
-                _run(*limit, "mcopy", "-n", "-i", str(device), f"::/{path}", str(copy))
+                run_tool(*limit, "mcopy", "-n", "-i", str(device), f"::/{path}", str(copy))
             elif filesystem == ISO:
-                _run(*limit, "xorriso", "-indev", f"stdio:{device}", "-osirrox", "on", "-extract", f"/{path}", str(copy))
+                run_tool(*limit, "xorriso", "-indev", f"stdio:{device}", "-osirrox", "on", "-extract", f"/{path}", str(copy))
             else:
                 raise RackstrapError(f"{filesystem or 'this filesystem'} is not read here", "use a volume with FAT")
         except RackstrapError:
@@ -134,7 +134,7 @@ def write_file(filesystem: str, device: Path, name: str, content: bytes) -> None
     with tempfile.TemporaryDirectory(prefix="rackstrap-volume-") as folder, writable(device):
         copy = Path(folder) / "copy"
         copy.write_bytes(content)
-        _run("mcopy", "-o", "-i", str(device), str(copy), f"::/{name}")
+        run_tool("mcopy", "-o", "-i", str(device), str(copy), f"::/{name}")
         written = read_file(filesystem, device, name)
     if written != content:
         raise RackstrapError(f"{name} reads back otherwise than it was written", "use another volume")
@@ -153,11 +153,11 @@ def writable(device: Path) -> Iterator[None]:
     that is lifted too; the disk's other partitions keep their own.
     """
     real = device.resolve()
-    locked = [str(one) for one in _find_above(real) if _run("blockdev", "--getro", str(one)).strip() == b"1"]
+    locked = [str(one) for one in _find_above(real) if run_tool("blockdev", "--getro", str(one)).strip() == b"1"]
     with contextlib.ExitStack() as lifted:
         for one in locked:
-            lifted.callback(_run, "blockdev", "--setro", one)
-            _run("blockdev", "--setrw", one)
+            lifted.callback(run_tool, "blockdev", "--setro", one)
+            run_tool("blockdev", "--setrw", one)
         yield
         _sync(real)
 
@@ -172,21 +172,23 @@ def _find_above(device: Path) -> tuple[Path, ...]:
 
 def _sync(device: Path) -> None:
     with contextlib.suppress(RackstrapError):
-        _run("sync", str(device))
+        run_tool("sync", str(device))
 
 
-def _run(*argv: str) -> bytes:
+def run_tool(*argv: str, within_s: float = TIMEOUT_S) -> bytes:
     """The program's standard output. Raises RackstrapError with its last words; those after `--` are its own."""
     name = argv[argv.index("--") + 1] if "--" in argv else argv[0]
     try:
-        done: Any = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT_S)
+        done: Any = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=within_s)
     except FileNotFoundError:
         raise RackstrapError(f"{name} is not installed here", "name a path in place of a volume") from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise RackstrapError(f"{name} did not answer: {error}", "pull the volume out and try another") from error
+    except subprocess.TimeoutExpired as error:
+        raise RackstrapError(f"{name} did not end within {within_s:.0f} s", "pull the volume out and try another") from error
+    except OSError as error:
+        raise RackstrapError(f"{name} did not start: {error.strerror}", "pull the volume out and try another") from error
     if done.returncode:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise RackstrapError(f"{name}: {words[-1] if words else f'ended with {done.returncode}'}", "is the volume still there?")
+        words = done.stderr.decode(errors="replace").strip().splitlines() or [f"ended with {done.returncode}"]
+        raise RackstrapError(f"{name}: {words[-1]}", "is the volume still there, and has it room?")
     return bytes(done.stdout)
 
 

@@ -272,6 +272,10 @@ def test_secret_files(tmp_path: Path) -> None:
             load_secret(path)
     with pytest.raises(RackstrapError, match="cannot read the password file"):
         load_secret(tmp_path / "missing")
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    for place in (tmp_path, tmp_path / "fifo"):
+        with pytest.raises(RackstrapError, match="is not a plain file"):
+            load_secret(place)
 
 
 CSV = """serial,address,user,secret,uefi

@@ -21,13 +21,15 @@ def load_secret(path: Path) -> str:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise RackstrapError(f"cannot read the password file {path}: {error.strerror}", "create it, mode 0600") from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise RackstrapError(f"the password file {path} is not a plain file")
+            raise RackstrapError(f"the password file {path} is not a plain file", "put a file with one line there")
         if status.st_mode & 0o077 or status.st_uid not in {0, os.geteuid()}:
             raise RackstrapError(f"the password file {path} is open to other users", f"chown root {path} && chmod 0600 {path}")
-        raw = file.read(MOST_BYTES + 1)
+        raw = os.read(handle, MOST_BYTES + 1)
+    finally:
+        os.close(handle)
     return _parse_secret(raw, path)
 
 

@@ -16,6 +16,7 @@ import pytest
 from installer.engine.journal import Journal
 from installer.engine.store import make_who
 from installer.live import volumes
+from installer.live.sources import Part, Sighted
 from installer.live.volumes import Volume, parse_volume
 from installer.model.events import Event, Happened
 from installer.model.problems import RackstrapError
@@ -23,6 +24,7 @@ from installer.preflight.check import Check
 from installer.probe.parse import parse_recording
 from installer.probe.verbs import load_recording
 from installer.wizard import targets
+from installer.wizard.around import Around, make_offered
 from installer.wizard.here import find_boot_disks, find_fingerprint, render_ssh_lines
 from installer.wizard.keeping import Keeper
 from installer.wizard.keyboard import find_keyboard, find_keyboards, set_keyboard
@@ -228,6 +230,22 @@ def test_disks_from_which_something_is_mounted_run_this_system(tmp_path: Path) -
     assert find_boot_disks(machine, line.format("8:1"), block) == {machine.disks[0].id}
     assert find_boot_disks(machine, line.format("253:0"), block) == {machine.disks[0].id}
     assert find_boot_disks(machine, line.format("0:27"), block) == frozenset()
+
+
+def test_a_site_file_that_dhcp_names_late_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first page is there before any DHCP server has answered."""
+    monkeypatch.setattr("installer.wizard.around.wait_settled", lambda _: None)
+    monkeypatch.setattr("installer.wizard.around.find_installed", tuple)
+    monkeypatch.setattr("installer.wizard.around.LOOK_EVERY_S", 0.01)
+    leases, sighted = tmp_path / "leases", Sighted(b"", "dhcp", "URL (named by DHCP)", "a.yaml", "doubt", lambda _: Part(b""))
+    looks = iter([(), (sighted,)])
+    around = Around(leases, lambda: next(looks))
+    wait_for(lambda: around.number == 1)
+    leases.mkdir()
+    (leases / "2").write_text("OPTION_224=6874\n")
+    wait_for(lambda: around.number == 2)
+    assert around.find_offer("offer:dhcp") is sighted
+    assert [one.title for one in make_offered(around.offers)] == ["URL (named by DHCP)"]
 
 
 def test_keyboards_are_read_and_a_wrong_one_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,11 @@ Only in the live system of the ISO. Nothing is mounted, nothing is written, noth
 
 from __future__ import annotations
 
+import os
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from installer.model.facts import Disk, Machine
@@ -18,16 +22,22 @@ if TYPE_CHECKING:
     from installer.live.sources import Sighted, Wrong
 
 OFFER: Final = "offer:"
-KINDS: Final = {"word": "by kernel word", "iso": "in the ISO", "dhcp": "by DHCP", "volume": "on a volume"}
+LEASES: Final = Path("/run/systemd/netif/leases")
+LOOK_EVERY_S: Final = 2.0
 
 
 class Around:
-    """`offers` and `installed` are what was seen last; `number` grows when they have changed."""
+    """`offers` and `installed` are what was seen last; `number` grows when they have changed.
 
-    def __init__(self) -> None:
+    Offers are looked for again whenever a DHCP server has answered: the network comes later than the first page.
+    """
+
+    def __init__(self, leases: Path = LEASES, look: Callable[[], tuple[Sighted | Wrong, ...]] | None = None) -> None:
         self.offers: tuple[Sighted | Wrong, ...] = ()
         self.installed: tuple[Installation, ...] = ()
         self.number = 0
+        self._leases: Final = leases
+        self._look: Final = look
         threading.Thread(target=self._run, name="around", daemon=True).start()
 
     def _run(self) -> None:
@@ -36,8 +46,14 @@ class Around:
         self.number += 1
         from installer.live.offers import find_offers
 
-        self.offers = find_offers()
-        self.number += 1
+        look, stamp = self._look or find_offers, None
+        while True:
+            if (now := find_stamp(self._leases)) != stamp:
+                stamp, offers = now, look()
+                if offers != self.offers:
+                    self.offers = offers
+                    self.number += 1
+            time.sleep(LOOK_EVERY_S)
 
     def find_offer(self, target: str) -> Sighted:
         """The offer that a page names. Raises RackstrapError."""
@@ -48,6 +64,15 @@ class Around:
         if found is None:
             raise RackstrapError("this site file is not there any more", "choose another")
         return found
+
+
+def find_stamp(leases: Path) -> tuple[tuple[str, int], ...]:
+    """Changes whenever networkd has a lease, another one, or one less."""
+    try:
+        with os.scandir(leases) as entries:
+            return tuple(sorted((entry.name, entry.stat().st_mtime_ns) for entry in entries))
+    except OSError:
+        return ()
 
 
 def find_installed() -> tuple[Installation, ...]:
@@ -65,7 +90,10 @@ def make_offered(offers: tuple[Sighted | Wrong, ...]) -> tuple[Continuing, ...]:
     from installer.live.sources import Sighted
 
     found = [one for one in offers if isinstance(one, Sighted) and one.source != "volume"]
-    return tuple(Continuing("offer", f"{one.says} ({KINDS[one.source]})", f"{OFFER}{one.source}") for one in found)
+    return tuple(
+        Continuing("offer", f"{one.says}{' (kernel line)' if one.source == 'word' else ''}", f"{OFFER}{one.source}")
+        for one in found
+    )
 
 
 def make_warnings(offers: tuple[Sighted | Wrong, ...]) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Final
 
 KEPT: Final = Path("build/prove.json")
-ONE_BY_ONE: Final = ("tests/rack/test_scenarios.py", "tests/rack/test_iso.py", "tests/rack/test_iso_scenarios.py")
+ONE_BY_ONE: Final = tuple(
+    f"tests/rack/test_{name}.py" for name in ("scenarios", "iso", "iso_scenarios", "iso_mirror", "iso_same")
+)
 WHOLE: Final = ("tests/rack/test_main_job.py", "tests/rack/test_wizard.py")
 
 

@@ -79,6 +79,7 @@ def test_the_admin_node_starts_from_either_half_of_its_mirror(folder: Path, iso:
         check_serving(made, "[UU]")
         made.power("pull")
     with iso_rack(folder, own, [make_mirrored(own, folder, decoys, MEMBERS[:1], iso=""), node]) as made:
+        (made.rack.lab / "admin/boot").write_text("default\n")  # its disks first: without a medium the lab tries the network
         boots.append(check_start(made, "[U_]"))
         assert made.wait_node(is_done, 60)["name"] == "node1"
     assert len(set(boots)) == len(boots)

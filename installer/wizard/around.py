@@ -89,11 +89,9 @@ def make_offered(offers: tuple[Sighted | Wrong, ...]) -> tuple[Continuing, ...]:
     """What may be gone on from. Files on volumes are offered one by one elsewhere."""
     from installer.live.sources import Sighted
 
+    more = {"word": " (kernel line)"}
     found = [one for one in offers if isinstance(one, Sighted) and one.source != "volume"]
-    return tuple(
-        Continuing("offer", f"{one.says}{' (kernel line)' if one.source == 'word' else ''}", f"{OFFER}{one.source}")
-        for one in found
-    )
+    return tuple(Continuing("offer", f"{one.says}{more.get(one.source, '')}", f"{OFFER}{one.source}") for one in found)
 
 
 def make_warnings(offers: tuple[Sighted | Wrong, ...]) -> tuple[tuple[str, str], ...]:

@@ -40,10 +40,10 @@ NEEDS: Final = "Bring a FAT volume labelled RACKSTRAP with site.yaml on it, or p
 ENDED: Final = 130  # by a signal, as systemd ends everything at a hand-over
 ENDS: Final = {
     DONE: "Done.",
-    WRONG: "Stopped: see what is wrong above.",
-    UNREADABLE: "Stopped: see what is missing above.",
-    AT_GATE: "Stopped at a gate: it waits for a person's consent, nothing was erased without it.",
-    4: "Some machines failed; the others are done.",
+    WRONG: "Stopped (exit code 1): see what is wrong above.",
+    UNREADABLE: "Stopped (exit code 2): see what is missing above.",
+    AT_GATE: "Stopped at a gate (exit code 3): it waits for a person's consent, nothing was erased without it.",
+    4: "Some machines failed (exit code 4); the others are done.",
     ENDED: "The work was told to end: this machine goes on from its disk, or stops.",
 }
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ FILES: Final = Path("/run/systemd/network")  # gone with the next start of this 
 LINKS: Final = Path("/run/systemd/netif/links")
 LEASES: Final = Path("/run/systemd/netif/leases")
 TIMEOUT_S: Final = 15.0
+STARTS_WITHIN_S: Final = 30.0  # the TUI is there before udev, networkd and its bus are, on a slow machine by many seconds
+LOOK_EVERY_S: Final = 0.5
 _OWNER: Final = (
     "busctl",
     "--system",
@@ -30,13 +33,20 @@ _OWNER: Final = (
 
 
 def check_networkd() -> None:
-    """Raise RackstrapError where systemd-networkd does not run this machine's network."""
+    """Raise RackstrapError where systemd-networkd does not run this machine's network. Waits for one that is being started."""
     hint = "set the network with what runs it, or start systemd-networkd"
     if shutil.which("networkctl") is None or shutil.which("busctl") is None:
         raise RackstrapError("this machine's network is not run by systemd-networkd", hint, exit_code=1)
-    answer = _run(*_OWNER, "NameHasOwner", "s", "org.freedesktop.network1")
-    if answer.stdout.strip() != "b true":
-        raise RackstrapError("systemd-networkd does not run on this machine", hint, exit_code=1)
+    give_up_at = time.monotonic() + STARTS_WITHIN_S
+    while _run(*_OWNER, "NameHasOwner", "s", "org.freedesktop.network1").stdout.strip() != "b true":
+        if not is_starting() or time.monotonic() > give_up_at:
+            raise RackstrapError("systemd-networkd does not run on this machine", hint, exit_code=1)
+        time.sleep(LOOK_EVERY_S)
+
+
+def is_starting() -> bool:
+    """Whether this machine is still being started; False where no systemd answers, as in a container."""
+    return _run("systemctl", "is-system-running").stdout.strip() in ("initializing", "starting")
 
 
 def load_files() -> dict[str, str]:

@@ -113,7 +113,7 @@ if [ -e "$out" ]; then
 fi
 
 missing=
-need() { command -v "$1" >/dev/null || missing="$missing $2"; }
+need() { [ -x "$(command -v "$1")" ] || [[ " $missing " = *" $2 "* ]] || missing="$missing $2"; }
 need mmdebstrap mmdebstrap
 need mksquashfs squashfs-tools
 need zstd zstd
@@ -125,12 +125,15 @@ need python3 python3
 need dpkg-deb dpkg
 need awk mawk
 need setpriv util-linux
+need unshare util-linux
+need flock util-linux
 need xorriso xorriso
 need mcopy mtools
 need mkfs.vfat dosfstools
 export RACKSTRAP_PYTHON=$top/.venv/bin/python
 [ -x "$RACKSTRAP_PYTHON" ] || RACKSTRAP_PYTHON=python3
 "$RACKSTRAP_PYTHON" -c 'import pip' 2>/dev/null || missing="$missing python3-pip"
+[ -f /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 [ -z "$missing" ] || refuse "these packages are missing:$missing" "apt-get install$missing"
 # Its problems are told now, not after a long build.
 if [ -n "$site" ]; then
@@ -146,9 +149,10 @@ cd "$top"
 git ls-files --error-unmatch build_iso.sh >/dev/null || refuse "git does not list the program's files" "build in a clone of the repository"
 # try_folder FOLDER REMEDY: make it where it is not there, and write to it.
 try_folder() {
-    { mkdir -p "$1" && : >"$1/.rackstrap-try" && rm "$1/.rackstrap-try"; } || refuse "cannot write to $1" "$2"
+    { mkdir -p "$1" && touch "$1/.rackstrap-try" && rm "$1/.rackstrap-try"; } || refuse "cannot write to $1" "$2"
 }
-try_folder "${out%/*}/" "name another place with --out"
+folder=$(dirname "$out")
+try_folder "$folder" "name another place with --out"
 try_folder "$cache" "make room there, or build in a clone on another disk"
 mkdir -p "$cache"/{debs,lists,wheels}
 exec 9>"$cache/lock"
@@ -176,9 +180,9 @@ stage() {
         free=$(df --output=avail -BM "$cache" | tail -n1)
         [ "${free//[^0-9]/}" -ge "$2" ] || refuse "$cache has${free} free; stage $1 needs $2M" "make room there"
         mkdir "$dir.partial"
-        # What a stage mounts is seen by nobody else and goes with it, and so does every process of it.
-        run unshare --pid --mount-proc --kill-child "${@:4}" "$dir.partial" >&2 ||
-            refuse "stage $1 failed" "What is above says why. Started again, this goes on with that stage."
+        # What a stage mounts is seen by nobody else and goes with it, and so do its processes and their shared memory.
+        run unshare --pid --mount-proc --kill-child sh -c 'mount -t tmpfs shm /dev/shm && exec "$@"' stage "${@:4}" "$dir.partial" >&2 ||
+            refuse "stage $1 failed" "What is above says why. When that is put right, start this again: it goes on with this stage."
         mv "$dir.partial" "$dir"
         for old in "$cache/$1"-*; do [ "$old" = "$dir" ] || mv "$old" "$old.partial"; done
         remove "$1"
@@ -200,7 +204,8 @@ stage layer 100 "$layer_key" iso/stages/layer.sh "$base/tree" "$initrd"
 version=${version:-$(sed -n 's/^__version__ = "\(.*\)"/\1/p' installer/__init__.py)+$layer_key}
 
 if [ "$what" = image ]; then
-    run python3 iso/stages/publish.py "$base" "$initrd" "$admin" "$layer" "$out" "$version"
+    run python3 iso/stages/publish.py "$base" "$initrd" "$admin" "$layer" "$out" "$version" ||
+        refuse "the image cannot be written to $folder" "make room there, or name another place with --out"
 else
     id=$(key "$layer_key" "$admin_key" "$version" "$serial" -- iso/boot iso/python.lock iso/stages/{iso.sh,menu.sh,manifest.py,publish.py})
     ID=$id SERIAL=$serial VERSION=$version stage iso 400 "$id" iso/stages/iso.sh "$base" "$initrd" "$admin" "$layer"
@@ -210,10 +215,10 @@ else
     else
         fresh=$out.new
         run cp --reflink=auto "$iso/rackstrap.iso" "$fresh" ||
-            refuse "the ISO cannot be written to ${out%/*}" "make room there, or name another place with --out"
+            refuse "the ISO cannot be written to $folder" "make room there, or name another place with --out"
         mv "$fresh" "$out"
     fi
     cp "$iso/rackstrap.iso.manifest.json" "$out.manifest.json"
-    (cd "${out%/*}/" && sha256sum "${out##*/}" >"$out.sha256")
+    (cd "$folder" && sha256sum "${out##*/}" >"$out.sha256")
 fi
 echo "build_iso.sh: $out is ready: $(du -shL "$out" | cut -f1), version $version, ${SECONDS} s"

@@ -99,7 +99,10 @@ def _check_room(out: Path, size: int) -> None:
 def _open_partial(out: Path) -> Iterator[tuple[Path, int]]:
     """An empty file beside `out`, readable by its owner alone and locked; gone at the end unless it was renamed."""
     partial = out.with_name(f".{out.name}.rackstrap")
-    handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise RackstrapError(f"cannot write to {out.parent}: {error.strerror}", "name another place with --out") from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -121,6 +121,9 @@ def _parse_name(quoted: str, path: Path) -> str:
 def _measure_iso(path: Path) -> int:
     """The file's size in bytes, after a look at its volume descriptor."""
     try:
+        # A pipe would be waited for, and cannot be read at a place.
+        if path.is_fifo() or path.is_char_device():
+            raise RackstrapError(f"{path} is not an ISO image", "name a file, or the stick or CD that one was written to")
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(_VOLUME_AT)

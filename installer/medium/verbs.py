@@ -82,7 +82,10 @@ def _find_places(iso: Path, out: Path | None, is_forced: bool) -> tuple[Path, Pa
         raise RackstrapError(f"there is no {iso}", "name an ISO that build_iso.sh built") from None
     if out is None:
         return source, source
-    target = out.resolve()
+    try:
+        target = out.resolve()
+    except (OSError, RuntimeError):
+        raise RackstrapError(f"{out} is a link that leads to itself", "name another file with --out") from None
     if target.is_dir() or (target.exists() and not target.is_file()):
         raise RackstrapError(f"{out} is not a file", "name a file with --out")
     if target.exists() and not is_forced:

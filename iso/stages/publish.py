@@ -74,4 +74,5 @@ if __name__ == "__main__":
     try:
         run_publish(*(Path(argument) for argument in sys.argv[1:6]), version=sys.argv[6])  # type: ignore[misc]
     except OSError as error:
+        shutil.rmtree(f"{sys.argv[5]}.new", ignore_errors=True)
         sys.exit(f"the image cannot be written: {error}")

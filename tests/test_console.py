@@ -140,6 +140,23 @@ def test_enter_joins_the_session_and_leaving_it_comes_back(place: dict[str, str]
         console.wait_for("Enter  open Rackstrap")
 
 
+def test_enter_starts_no_session_of_its_own_while_the_system_takes_a_state_back(place: dict[str, str], tmp_path: Path) -> None:
+    systemctl, job = tmp_path / "bin/systemctl", tmp_path / "job"
+    systemctl.parent.mkdir()
+    systemctl.write_text(f'#!/bin/sh\n[ "$1" != list-jobs ] || cat {job}\n')
+    systemctl.chmod(0o755)
+    job.write_text("101 rackstrap-recover.service start running\n")
+    with open_console(place, RACKSTRAP_START_S="0", PATH=f"{systemctl.parent}:{os.environ['PATH']}") as console:
+        console.wait_for("Enter  open Rackstrap")
+        console.press("enter")
+        console.wait_for("One moment")
+        assert "One moment: Rackstrap starts." in console.settle(2)
+        assert [*Path(place["RACKSTRAP_RUN"]).glob("tui-*")] == []
+        job.write_text("")
+        start_session(place)
+        console.wait_for("the screen of all")
+
+
 def test_a_terminal_that_answers_gets_its_size_and_colours(place: dict[str, str]) -> None:
     socket = start_session(place)
     with open_console(place, rows=30, columns=100) as console:

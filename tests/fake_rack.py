@@ -20,7 +20,7 @@ from installer.model.problems import RackstrapError
 from installer.power.power import BootDevice, PowerState, PowerWish
 from installer.render.services import make_digest
 from installer.serve.daemons import make_services
-from tests import serving
+from tests import served_files
 
 DISK: Final[dict[str, Any]] = {
     "attributes": {
@@ -47,7 +47,7 @@ LOOKED: Final = ("wipefs", "--no-act", "--json", "--output", "DEVICE,OFFSET,TYPE
 def make_recording(serial: str, size_bytes: int = 20 * 10**9) -> bytes:
     """A recording of a machine with this serial number and one blank disk."""
     digits = sha256(serial.encode()).hexdigest()
-    recording = serving.make_recording(serial, f"52:54:00:{digits[:2]}:{digits[2:4]}:{digits[4:6]}")
+    recording = served_files.make_recording(serial, f"52:54:00:{digits[:2]}:{digits[2:4]}:{digits[4:6]}")
     disk = copy.deepcopy(DISK)
     disk["attributes"]["size"] = str(size_bytes // 512)
     recording["block"] = [disk]

@@ -29,7 +29,8 @@ from installer.model.plan import AdminPlace
 from installer.model.problems import RackstrapError
 from installer.serve.verbs import find_serving
 from tests.fake_rack import Rack, make_recording
-from tests.serving import make_agent, make_segment, save_image
+from tests.served_files import save_image
+from tests.serving import make_agent, make_segment
 from tests.test_apply import IMAGE, apply, make_rack, save_site
 from tests.test_apply_live import MAC, SITE, Desk, find_order, has_answer
 

@@ -18,7 +18,8 @@ from installer.model.events import Happened
 from installer.model.orders import Order, parse_order
 from installer.serve.verbs import find_serving
 from tests.fake_rack import make_recording
-from tests.serving import ADMIN, Agent, Segment, list_texts, make_agent, make_segment, save_image, wait_for
+from tests.served_files import ADMIN, list_texts, save_image
+from tests.serving import Agent, Segment, make_agent, make_segment, wait_for
 
 CANARY = "$y$j9T$CANARYhash$0123456789012345678901234567890123456789012"
 SITE = f"""\

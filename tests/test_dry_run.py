@@ -12,7 +12,7 @@ from installer.cli import run
 from installer.engine.journal import Journal
 from installer.model.events import Event, Happened
 from tests.fake_rack import make_recording
-from tests.serving import save_image
+from tests.served_files import save_image
 from tests.test_apply import save_site
 
 

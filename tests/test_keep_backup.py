@@ -32,7 +32,8 @@ from installer.model.events import Event, Happened
 from installer.model.problems import RackstrapError
 from installer.power.adding import keep_bmc
 from installer.serve.certificate import load_pin, save_certificate
-from tests.serving import SITE, find_program, make_agent, make_recording, make_segment, save_image, save_state, serve_argv
+from tests.served_files import SITE, make_recording, save_image, save_state
+from tests.serving import find_program, make_agent, make_segment, serve_argv
 
 PASSPHRASE: Final = "correct horse battery"
 QUICK: Final = 4  # log2 of scrypt's cost: nobody attacks these files
@@ -433,7 +434,8 @@ def test_a_volume_is_written_and_read_without_mounting(tmp_path: Path) -> None:
 def test_a_node_that_was_enrolled_is_accepted_after_the_move(tmp_path: Path) -> None:
     from installer.render.services import render_dnsmasq, render_nginx
     from installer.serve.place import make_place
-    from tests.serving import NODES, save_files, wait_for
+    from tests.served_files import save_files
+    from tests.serving import NODES, wait_for
 
     old, new, image = tmp_path / "old", tmp_path / "new", tmp_path / "image"
     save_image(image)

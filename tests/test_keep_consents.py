@@ -15,7 +15,7 @@ from installer.model.ledger import Ledger
 from installer.model.orders import ChosenDisk
 from installer.plan.admin import find_epoch
 from installer.plan.decided import has_begun
-from tests.serving import save_state
+from tests.served_files import save_state
 
 DISK: Final = ChosenDisk("wwn-0x5000c500a1b2c3d4", "0x5000c500a1b2c3d4", "Z1", 10_000_000_000, "0" * 64)
 

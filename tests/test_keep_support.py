@@ -25,7 +25,7 @@ from installer.model.events import Event, Happened
 from installer.model.problems import RackstrapError
 from installer.power.adding import keep_bmc
 from installer.serve.certificate import save_certificate
-from tests.serving import SITE, save_state
+from tests.served_files import SITE, save_state
 
 HASH: Final = "$y$j9T$uC4nAry0Salt/0123456789$CanaryHash.0123456789abcdefghijklmnopqrstuvwxyz"
 ROOT_HASH: Final = "$6$rootsalt$CanaryRootHash0123456789abcdefghijklmnopqrstuvwxyz./ABCDEF"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from installer.live.lease import OPTION
-from tests.serving import ADMIN, wait_for
+from tests.served_files import ADMIN
+from tests.serving import wait_for
 from tests.test_network_live import Bench, make_bench
 
 SITE = f"""rackstrap: 1

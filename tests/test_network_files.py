@@ -19,7 +19,7 @@ from installer.network.render import find_netdevs, render_admin_network
 from installer.network.state import NetworkState
 from installer.network.verbs import render_network
 from installer.preflight.target import Port, make_target_of
-from tests.serving import ADMIN, save_state
+from tests.served_files import ADMIN, save_state
 
 NICS = (
     Nic("ens1", "52:54:00:aa:00:01", has_link=True, lldp=Lldp("leaf1", "1/7")),

@@ -20,7 +20,8 @@ import pytest
 from installer.engine.store import Store
 from installer.model.events import Happened
 from installer.preflight.arp import find_neighbour
-from tests.serving import ADMIN, NUMBERS, enter, run, wait_for
+from tests.served_files import ADMIN
+from tests.serving import NUMBERS, enter, run, wait_for
 
 SITE: Final = """\
 rackstrap: 1

@@ -18,7 +18,7 @@ from installer.model.events import Event, Happened
 from installer.model.ledger import MachineEntry
 from installer.model.problems import RackstrapError
 from tests.fake_rack import make_installed, make_recording
-from tests.serving import save_image
+from tests.served_files import save_image
 
 SITE = """\
 rackstrap: 1

@@ -25,7 +25,8 @@ from installer.preflight.run import CHECKS, run_checks
 from installer.preflight.target import Port, Target
 from installer.preflight.verbs import render_checks
 from installer.preflight.watching import Watching
-from tests.serving import ADMIN, CANARY, SITE, Segment, enter, make_segment, run, save_state, wait_for
+from tests.served_files import ADMIN, CANARY, SITE, save_state
+from tests.serving import Segment, enter, make_segment, run, wait_for
 
 HOST: Final = "192.168.77.200"
 HOST_MAC: Final = "52:54:00:00:00:01"

@@ -27,7 +27,8 @@ from installer.preflight.segment import (
     parse_proc_address,
     parse_sockets,
 )
-from tests.serving import ADMIN, Segment, enter, make_segment, run, wait_for
+from tests.served_files import ADMIN
+from tests.serving import Segment, enter, make_segment, run, wait_for
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 from installer.model.codes import make_code
 from installer.model.events import Event, Happened
 from installer.model.orders import ChosenDisk, InstallSpec, Layout, Order, dump_order, make_seen, parse_order
-from tests.serving import CANARY, Admin, Agent, ask_plain, list_texts, make_admin, make_agent, make_recording
+from tests.served_files import CANARY, list_texts, make_recording
+from tests.serving import Admin, Agent, ask_plain, make_admin, make_agent
 
 DISK = ChosenDisk("wwn-0x5000c500a1b2c3d4", "0x5000c500a1b2c3d4", "Z1", 10_000_000_000, "0" * 64)
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDxJ6GMVDcOwEdKlVMJ6hQ4fVjXH9XzrjO6PDvzVjYqB"

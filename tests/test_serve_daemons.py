@@ -16,18 +16,8 @@ from installer.model.events import Event, Happened
 from installer.model.network import NamedAddress
 from installer.render.services import make_digest, render_dnsmasq, render_nginx
 from installer.serve.verbs import find_serving
-from tests.serving import (
-    NODES,
-    Admin,
-    ask_plain,
-    make_admin,
-    make_segment,
-    save_files,
-    save_image,
-    save_state,
-    serve_argv,
-    wait_for,
-)
+from tests.served_files import save_files, save_image, save_state
+from tests.serving import NODES, Admin, ask_plain, make_admin, make_segment, serve_argv, wait_for
 
 
 @pytest.fixture(scope="module")

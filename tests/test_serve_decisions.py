@@ -32,7 +32,7 @@ from installer.serve.reports import make_claim, make_installed, make_result, ren
 from installer.serve.requests import Wish, find_bmc, parse_wish
 from installer.serve.trust import MOST_STRANGERS, find_doubt
 from tests.plan_samples import make_machine as make_facts
-from tests.serving import make_recording, save_image
+from tests.served_files import make_recording, save_image
 
 DISK = ChosenDisk("wwn-0x1", "0x1", "Z1", 10**10, "0" * 64)
 SPEC = InstallSpec("node1", 1, (DISK,), Layout(), (), "reboot", ("tty0",))

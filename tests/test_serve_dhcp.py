@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from installer.preflight.segment import make_discover, parse_options
-from tests.serving import ADMIN, Admin, ask_plain, enter, make_admin, run
+from tests.served_files import ADMIN
+from tests.serving import Admin, ask_plain, enter, make_admin, run
 
 URL = f"http://{ADMIN}/boot/ipxe?mac=${{netX/mac}}&uuid=${{uuid}}&serial=${{serial:uristring}}"
 

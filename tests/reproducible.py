@@ -2,7 +2,7 @@
 
 They differ in all that must not matter: folder, time zone, language, home, umask (of the checkout too) and clock. The second
 one's is more than a year ahead, in the chroots as well: libfaketime is preloaded by a path through the root of process 1, which
-leads to it wherever /proc is mounted in a stage's own process namespace; outside of one it may be out of reach, and does not matter.
+leads to it wherever /proc is mounted in a stage's own process namespace. Outside of one it may be out of reach: no matter.
 
 Usage: python -m tests.reproducible [--keep] [--work DIR]; as root. Exit code 1 where the two differ, with the names of the files.
 """

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT: Final = Path(__file__).parent.parent
 STAGES: Final = ROOT / "iso/stages"
 MEDIUM: Final = "0123456789abcdef"
+KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAFroTJnxFXeOCx6F/r5Loyq6sLLCI/SWhHafajcd5fa operator@desk"
 HOSTILE_LINES: Final = (
     "ttyS4,115200",
     "ttyS0",
@@ -58,6 +60,8 @@ def test_help_names_every_option() -> None:
         (("--out",), "--out needs a value"),
         (("--serial", ""), "--serial needs a value"),
         (("--version", "1 init=/bin/sh"), "is no version"),
+        (("--version", "-x"), "is no version"),
+        (("--serial", "--offline"), "--serial needs a value"),
         (("--site", "/nowhere/site.yaml"), "there is no site file /nowhere/site.yaml"),
         (("--image", "--site", "/etc/hostname"), "--site goes with an ISO"),
     ],
@@ -99,6 +103,25 @@ def test_wrong_site_file_is_told_before_anything_is_built(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "colour" in done.stderr
     assert list(tmp_path.iterdir()) == [site]
+
+
+def test_what_a_site_file_names_is_looked_at_before_anything_is_built(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    good = "rackstrap: 1\nname: lab\ndomain: lab.example\nadmin: {address: 192.168.124.10}\n"
+    good += f"access: {{ssh_keys: [{KEY}]}}\ndiscovery: {{credentials: bmc.csv}}\n"
+    check = (sys.executable, STAGES / "site.py", site)
+    for csv, ending, code, told in (
+        ("ABC,192.168.124.162,root,word\n", "", 0, ""),
+        ("ABC,192.168.124.162,root,gone\n", "", 1, "bmc.csv:2:1: cannot read the password file"),
+        ("ABC,192.168.124.162,root,word\n", f"# {'x' * ((1 << 20) - 500)}\n", 2, "the ISO has room for"),
+    ):
+        site.write_text(good + ending)
+        (tmp_path / "bmc.csv").write_text(f"serial,address,user,secret\n{csv}")
+        (tmp_path / "word").write_text("secret\n")
+        (tmp_path / "word").chmod(0o600)
+        done = run(*check, PYTHONPATH=str(ROOT))
+        assert (done.returncode, told in done.stdout) == (code, True), done.stdout + done.stderr
+        assert done.stderr == ""
 
 
 @pytest.mark.parametrize(("line", "unit"), [("ttyS0,115200", "0"), ("ttyS1,9600", "1"), ("ttyS3,57600", "3")])
@@ -163,6 +186,24 @@ def test_offline_build_names_what_the_cache_lacks(tmp_path: Path) -> None:
     assert run(STAGES / "offline.sh", lists, debs).returncode == 0
 
 
+def test_indexes_and_their_lock_are_kept_together(tmp_path: Path) -> None:
+    fresh, lists = tmp_path / "fresh", tmp_path / "lists/base"
+    (fresh / "partial").mkdir(parents=True)
+    for name in ("mirror_InRelease", "packages.lock", "lock"):
+        (fresh / name).write_text("" if name == "lock" else "stale" if name == "packages.lock" else "signed")
+    (tmp_path / "now.lock").write_text("apt 3.0 aa\n")
+    for _ in range(2):
+        assert run(STAGES / "keep_lists.sh", fresh, tmp_path / "now.lock", lists).returncode == 0
+        assert {path.name: path.read_text() for path in lists.iterdir()} == {
+            "mirror_InRelease": "signed",
+            "packages.lock": "apt 3.0 aa\n",
+        }
+        assert [path.name for path in lists.parent.iterdir()] == ["base"]
+    (tmp_path / "now.lock").unlink()
+    assert run(STAGES / "keep_lists.sh", fresh, tmp_path / "now.lock", lists).returncode == 1
+    assert (lists / "packages.lock").read_text() == "apt 3.0 aa\n"
+
+
 def test_offline_build_names_missing_wheels(tmp_path: Path) -> None:
     done = run(STAGES / "wheels.sh", tmp_path / "wheels", tmp_path / "target", RACKSTRAP_OFFLINE="1")
     assert done.returncode == 1
@@ -186,6 +227,8 @@ def test_manifest_tells_packages_wheels_and_files(tmp_path: Path) -> None:
     files = {
         "root/.disk/info": "Rackstrap 1\n",
         "root/boot/grub/eltorito.img": "patched later",
+        "root/boot/grub/site.cfg": "\n",
+        "root/rackstrap/site.tar": "empty",
         "image/vmlinuz": "kernel",
         "image/manifest.json": json.dumps({"kernel": "6.12", "sha256": {"vmlinuz": digest}}),
         "image/packages.lock": "apt 3.0 aa\n",
@@ -201,7 +244,8 @@ def test_manifest_tells_packages_wheels_and_files(tmp_path: Path) -> None:
     assert manifest["wheels"] == [{"name": "textual", "version": "8.2", "sha256": "cc"}]
     assert manifest["files"]["/rackstrap/vmlinuz"] == {"bytes": 6, "sha256": digest}
     assert manifest["files"]["/.disk/info"]["sha256"] == hashlib.sha256(b"Rackstrap 1\n").hexdigest()
-    assert "/boot/grub/eltorito.img" not in manifest["files"]
+    # These differ in every customised ISO, or are not as they were put in.
+    assert not {"/boot/grub/eltorito.img", "/boot/grub/site.cfg", "/rackstrap/site.tar"} & manifest["files"].keys()
     assert (manifest["id"], manifest["version"], manifest["kernel"]) == (MEDIUM, "1.0", "6.12")
 
 

@@ -1,22 +1,16 @@
-"""The admin node's installation: what is copied and unpacked, what is kept for afterwards, and how it goes on from its disk."""
+"""The admin node's installation: how it is consented to, what is kept for afterwards, and the mark that it leaves."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import json
-import os
-from collections.abc import Callable
-from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from installer.admin.applying import render_progress, tell_line
-from installer.admin.going_on import ENDED, GoingOn, record_installed
-from installer.admin.image import LAYERS, PLACE, admit_name, check_layers, copy_image, place_image, remove_whiteouts
+from installer.admin.going_on import record_installed
 from installer.admin.run import DONE, hold_install, judge, make_plan, render_plan
 from installer.admin.settle import load_mark
 from installer.admin.telling import Telling
@@ -24,98 +18,16 @@ from installer.admin.wanted import FILE, find_wanted, keep_secrets, save_wanted
 from installer.admin.where import Who
 from installer.cli import run
 from installer.engine.journal import Journal
-from installer.engine.prepare import APPLIED, load_input
-from installer.live.telling import Telling as Notice
+from installer.engine.prepare import load_input
 from installer.model.events import Event, Happened
 from installer.model.ledger import Ledger
-from installer.model.plan import Image
 from installer.model.problems import RackstrapError
-from installer.node.programs import run_program
 from installer.plan.admin import AdminInstall, make_admin_consent, plan_admin
 from installer.power.credentials import load_credentials
-from installer.serve.place import load_image
-from tests.plan_samples import EXT4, KEY, ROLES, TABLE, make_disk, make_machine, make_site
+from tests.admin_site import IMAGE, SECRET, TEXT
+from tests.plan_samples import EXT4, ROLES, TABLE, make_disk, make_machine, make_site
 
-SECRET = "correct-horse-canary"
 HERE = make_machine(1, uuid="aaaa", disks=(make_disk("sda", 40, wwn="0x1", holds=(TABLE, EXT4)), make_disk("sdb", 60, wwn="0x2")))
-IMAGE = Image("1", "6.12", dict.fromkeys(LAYERS, ""), dict.fromkeys(LAYERS, 1), 10**9, 10**8)
-TEXT = f"""rackstrap: 1
-name: lab
-domain: lab.example
-access: {{ssh_keys: [{KEY}]}}
-admin: {{hostname: admin, address: 192.168.124.10, nics: [enp1s0]}}
-"""
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> Path:
-    """An image folder with real layers; the admin layer replaces one file and deletes another, as an overlay's does."""
-    folder = tmp_path / "image"
-    (folder / "tftp").mkdir(parents=True)
-    trees = {
-        "root.squashfs": {"etc/one": "root", "etc/two": "root", "usr/bin/x": "x"},
-        "admin.squashfs": {"etc/two": "admin", "usr/sbin/dnsmasq": "d"},
-        "rackstrap.squashfs": {"usr/lib/rackstrap/code": "c"},
-    }
-    for name, files in trees.items():
-        tree = tmp_path / name.partition(".")[0]
-        for path, text in files.items():
-            (tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / path).write_text(text)
-        if name == "admin.squashfs":
-            os.mknod(tree / "etc/one", 0o020000, os.makedev(0, 0))
-        if name == "rackstrap.squashfs":
-            (tree / PLACE).symlink_to("/run/rackstrap/medium/rackstrap")
-        run_program(("mksquashfs", str(tree), str(folder / name), "-quiet", "-no-progress", "-comp", "zstd"))
-    for name in ("vmlinuz", "initrd", "tftp/undionly.kpxe"):
-        (folder / name).write_bytes(name.encode() * 1000)
-    names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    manifest = {
-        "version": "1", "kernel": "6.12", "root_bytes": 10, "admin_bytes": 20,
-        "sha256": {name: sha256((folder / name).read_bytes()).hexdigest() for name in names},
-        "bytes": {name: (folder / name).stat().st_size for name in names},
-    }  # fmt: skip
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    (folder / "site.tar").write_text(SECRET)
-    return folder
-
-
-def test_the_image_is_copied_by_its_manifest_and_all_three_layers_are_unpacked_from_the_copy(image: Path, tmp_path: Path) -> None:
-    target, told = tmp_path / "target", list[int]()
-    target.mkdir()
-    found = load_image(image)
-    check_layers(found)
-    fresh = copy_image(image, found, target, told.append)
-    for layer in LAYERS:  # the image's unsquashfs, which tells its percentage, is newer than this machine's
-        run_program(("unsquashfs", "-force", "-quiet", "-no-progress", "-dest", str(target), str(fresh / layer)))
-    assert remove_whiteouts(target) == 1
-    place_image(fresh, target)
-    assert sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file() and PLACE not in str(path)) == [
-        "etc/two", "usr/bin/x", "usr/lib/rackstrap/code", "usr/sbin/dnsmasq",
-    ]  # fmt: skip
-    assert (target / "etc/two").read_text() == "admin"
-    assert load_image(target / PLACE) == found
-    assert not (target / PLACE / "site.tar").exists()
-    assert (told == sorted(told), told[-1], found.admin_bytes) == (True, 100, 20)
-
-
-def test_one_byte_that_differs_from_the_manifest_ends_it(image: Path, tmp_path: Path) -> None:
-    content = bytearray((image / "admin.squashfs").read_bytes())
-    content[100] ^= 1
-    (image / "admin.squashfs").write_bytes(content)
-    with pytest.raises(RackstrapError, match=r"admin\.squashfs on the medium is damaged"):
-        copy_image(image, load_image(image), tmp_path / "target", lambda _: None)
-
-
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../x", "a//b", "a\nb"])
-def test_a_manifest_cannot_name_a_file_outside(name: str) -> None:
-    with pytest.raises(RackstrapError, match="the manifest names"):
-        admit_name(name)
-
-
-def test_an_image_without_the_admin_layer_is_refused() -> None:
-    with pytest.raises(RackstrapError, match=r"no admin\.squashfs"):
-        check_layers(replace(IMAGE, sha256=dict.fromkeys(("root.squashfs", "rackstrap.squashfs"), "")))
 
 
 def make(text: str = "", ledger: Ledger | None = None) -> AdminInstall:
@@ -215,66 +127,6 @@ def test_passwords_that_lie_elsewhere_move_into_the_state(tmp_path: Path) -> Non
         assert SECRET not in str(journal.store.read())
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """The state of an installed admin node whose site file waits to be carried out."""
-    state = tmp_path / "state"
-    (state / "wanted").mkdir(parents=True)
-    (state / FILE).write_text(TEXT)
-    with Journal(state / "store.db"):
-        return state
-
-
-def make_going_on(
-    state: Path, codes: list[int], tmp_path: Path, happens: Callable[[], None] = lambda: None
-) -> tuple[GoingOn, list[Path]]:
-    """`codes`: what each apply ends with. An apply that began keeps the site file as apply does."""
-    applied: list[Path] = []
-
-    def apply(path: Path, beside: Path) -> int:
-        applied.append(path)
-        if codes[0] != 2:
-            (state / APPLIED).parent.mkdir(exist_ok=True)
-            (state / "applied/beside").write_text(f"{beside}\n")
-            (state / APPLIED).write_bytes(path.read_bytes())
-        return codes.pop(0)
-
-    notice = Notice(lambda: (), tmp_path / "notice", io.StringIO())
-    return GoingOn(state, notice, apply, lambda: applied.append(Path("served")), lambda _: happens()), applied
-
-
-def test_it_applies_what_is_wanted_until_that_has_ended_well_and_then_only_serves(installed: Path, tmp_path: Path) -> None:
-    def admit() -> None:
-        with Journal(installed / "store.db") as journal:
-            journal.append(Event(Happened.MACHINE_ADMITTED, "m-1"), durable=True)
-
-    going_on, applied = make_going_on(installed, [2, 3, 0], tmp_path, admit)
-    assert going_on.run() == 0
-    assert applied == [installed / FILE, installed / FILE, installed / APPLIED, Path("served")]
-    assert (installed / ENDED).exists()
-    assert not (installed / FILE).exists()
-    going_on, applied = make_going_on(installed, [], tmp_path)
-    assert (going_on.run(), applied) == (0, [Path("served")])
-    assert "serves it" in (tmp_path / "notice").read_text()
-
-
-def test_another_site_file_that_was_applied_since_is_gone_on_with(installed: Path, tmp_path: Path) -> None:
-    going_on, _ = make_going_on(installed, [0], tmp_path)
-    going_on.run()
-    (installed / APPLIED).write_text(TEXT.replace("lab\n", "lab2\n"))
-    going_on, applied = make_going_on(installed, [0], tmp_path)
-    assert (going_on.run(), applied) == (0, [installed / APPLIED, Path("served")])
-
-
-def test_that_it_runs_from_its_disk_is_journaled_once(installed: Path) -> None:
-    assert record_installed(installed, 1, ("ata-ONE",))
-    assert not record_installed(installed, 1, ("ata-ONE",))
-    with Journal(installed / "store.db") as journal:
-        found = journal.ledger.admin.installed
-    assert found is not None
-    assert (found.epoch, found.disks, found.address) == (1, ("ata-ONE",), "192.168.124.10")
-
-
 def test_status_shows_how_far_the_installation_of_this_machine_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Journal(tmp_path / "store.db") as journal:
         consent = make_admin_consent(HERE, ["ata-DISK_sda"], journal.ledger, "test")
@@ -287,31 +139,6 @@ def test_status_shows_how_far_the_installation_of_this_machine_is(tmp_path: Path
     assert run(["status", "--state", str(tmp_path), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["status"]["admin"]
     assert (shown["state"], shown["percent"], shown["disks"]) == ("installed", 0, ["ata-DISK_sda"])
-
-
-def test_what_apply_prints_becomes_plain_lines(tmp_path: Path) -> None:
-    out, shown = io.StringIO(), dict[str, str]()
-    notice = Notice(lambda: (), tmp_path / "notice", out)
-    event = {"kind": "node_unpacked", "host": "m-1", "data": {"epoch": 1}}
-    rows = [
-        {"told": "hello"},
-        {"event": event, "node": "node1"},
-        {"problem": {"message": "wrong", "hint": "right"}},
-        {"result": {"text": "Done."}},
-    ]
-    for row in rows:
-        tell_line(json.dumps(row), shown, notice)
-    tell_line("not json\n", shown, notice)
-    assert out.getvalue().splitlines() == [
-        "hello",
-        "node1: installed on its disk, hands over",
-        "wrong",
-        "  right",
-        "Done.",
-        "not json",
-    ]
-    progress = {"node": "node1", "stage": "unpack", "percent": 47, "steps_done": 3, "steps": 8}
-    assert render_progress(progress, shown) == "3 of 8 steps; node1 unpack 40 %"
 
 
 def test_a_mark_is_read_back_and_a_damaged_one_is_told(tmp_path: Path) -> None:

@@ -170,19 +170,23 @@ key() {
 # remove NAME: what builds left of this stage that were stopped, or are outdated. A folder is renamed before it is removed.
 remove() { find "$cache" -maxdepth 1 -name "$1-*.partial" -exec rm -rf --one-file-system {} +; }
 
+free_mb() { df --output=avail -BM "$cache" | tr -dc 0-9; }
+
 # stage NAME MB KEY COMMAND…: run COMMAND with the stage's directory as its last argument, unless that is there already, and
 # leave the directory's name in variable NAME. MB: the room that it needs.
 stage() {
-    local dir=$cache/$1-$3 begin=$SECONDS old free
+    local dir=$cache/$1-$3 begin=$SECONDS old
     if [ ! -d "$dir" ]; then
         echo "build_iso.sh: $1 …" >&2
         remove "$1"
-        free=$(df --output=avail -BM "$cache" | tail -n1)
-        [ "${free//[^0-9]/}" -ge "$2" ] || refuse "$cache has${free} free; stage $1 needs $2M" "make room there"
+        [ "$(free_mb)" -ge "$2" ] || refuse "$cache has $(free_mb) MB free; stage $1 needs $2 MB" "make room there"
         mkdir "$dir.partial"
         # What a stage mounts is seen by nobody else and goes with it, and so do its processes and their shared memory.
-        run unshare --pid --mount-proc --kill-child sh -c 'mount -t tmpfs shm /dev/shm && exec "$@"' stage "${@:4}" "$dir.partial" >&2 ||
+        run unshare --pid --mount-proc --kill-child sh -c 'mount -t tmpfs shm /dev/shm && exec "$@"' stage "${@:4}" "$dir.partial" >&2 || {
+            # What is above does not always say that.
+            [ "$(free_mb)" -ge 32 ] || refuse "stage $1 failed: the disk with $cache is full" "make room there, and start this again"
             refuse "stage $1 failed" "What is above says why. When that is put right, start this again: it goes on with this stage."
+        }
         mv "$dir.partial" "$dir"
         for old in "$cache/$1"-*; do [ "$old" = "$dir" ] || mv "$old" "$old.partial"; done
         remove "$1"

@@ -10,8 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from installer.admin import esp
 from installer.admin.find import Esp, Installation, dump_installation, find_installations, render_installation
@@ -19,17 +17,16 @@ from installer.admin.marks import Marks, finish_esps
 from installer.admin.recover import run_recover
 from installer.admin.settle import Mark, find_devices
 from installer.admin.state import copy_state, find_paths, make_tar, unpack_state
-from installer.admin.where import FINISHED, STATE, WHERE, Where, Who, parse_where, render_where
+from installer.admin.where import FINISHED, STATE, WHERE, Who, render_where
 from installer.engine.journal import Journal
 from installer.model.events import Event, Happened
 from installer.model.orders import Layout, make_disk_guid
 from installer.model.problems import RackstrapError
 from installer.node import layout
 from installer.node.programs import run_program, run_programs
+from tests.admin_marks import ME, WHERE_NOW
 
-ME = Who("4c4c4544-0044-4d10-8052-b4c04f333032", "ABC123", ("52:54:00:00:00:01",))
 IDS = layout.make_volume_ids(bytes(range(64)), 2)
-WHERE_NOW = Where("lab", "admin", 1, ("ata-ONE", "ata-TWO"), ME, "format", 1000.0, "0.1")
 ESP_BYTES = 36 << 20
 OFFSET = 2 << 20  # after 1 MiB of table and 1 MiB of BIOS boot
 SECRET = "correct-horse-canary"
@@ -265,33 +262,6 @@ def test_a_tar_that_is_not_a_state_leaves_nothing_behind(raw: bytes, tmp_path: P
     with pytest.raises(RackstrapError, match="cannot be read"):
         unpack_state(io.BytesIO(raw), tmp_path / "in/state")
     assert [path for path in tmp_path.rglob("*") if path.name not in ("in",)] == []
-
-
-def test_where_reads_what_it_wrote() -> None:
-    assert parse_where(render_where(WHERE_NOW)) == WHERE_NOW
-
-
-@settings(max_examples=60)
-@given(st.binary(max_size=200) | st.builds(lambda cut: render_where(WHERE_NOW)[:cut], st.integers(0, 280)))
-def test_anything_else_is_refused_in_words(raw: bytes) -> None:
-    with pytest.raises(RackstrapError, match="damaged"):
-        parse_where(raw)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (Who("u", "s"), Who("u", "s"), True),
-        (Who("u", "s"), Who("u", "t"), False),
-        (Who("u", ""), Who("u", "t"), True),
-        (Who("", "", ("a", "b")), Who("", "", ("b",)), True),
-        (Who("", "", ("a",)), Who("", "", ("b",)), False),
-        (Who(), Who(), False),
-        (Who("u", "", ("a",)), Who("v", "", ("a",)), False),
-    ],
-)
-def test_which_machine_it_was(one: Who, other: Who, same: bool) -> None:
-    assert (one.is_same(other), other.is_same(one)) == (same, same)
 
 
 def test_only_the_esps_of_this_very_installation_are_marked_by_it() -> None:

@@ -51,3 +51,15 @@ def test_waiting_ends_when_the_last_disk_was_looked_at_or_at_the_end(tmp_path: P
     end.set()
     settled.wait_settled(end, tmp_path)
     assert time.monotonic() - began < 5
+
+
+def test_ports_are_waited_for_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disks that udev has not looked at keep nobody from setting the network."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "control").touch()
+    looked = {"block": [Device(False)], "net": [Device(True)]}
+    monkeypatch.setattr(pyudev.Context, "list_devices", lambda _, subsystem: iter(looked[subsystem]))
+    assert settled.is_settled(tmp_path, "net")
+    assert not settled.is_settled(tmp_path)
+    looked["net"].append(Device(False))
+    assert not settled.is_settled(tmp_path, "net")

@@ -67,13 +67,22 @@ class Prober:
         """Read disks and volumes once more: one of them was written to."""
         self._again.set()
 
+    def find_named(self) -> Machine:
+        """This machine, its ports read now that udev has named them: what is set by a first name, as eth0, is lost with that."""
+        wait_settled(self._end, subsystem="net")
+        self._look_at_links()
+        return self.machine
+
+    def _look_at_links(self) -> None:
+        base = self._recording
+        quick = make_quick_recording(base)
+        if base is self._recording:  # else the disks were read meanwhile
+            self._take(quick)
+
     def _run_links(self) -> None:
         while not self._end.is_set():
             began = time.monotonic()
-            base = self._recording
-            quick = make_quick_recording(base)
-            if base is self._recording:  # else the disks were read meanwhile
-                self._take(quick)
+            self._look_at_links()
             self.look_at_network()
             self._end.wait(max(LOOK_EVERY_S, min(LONGEST_REST_S, REST * (time.monotonic() - began))))
 

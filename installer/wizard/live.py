@@ -215,7 +215,7 @@ class LiveDesk:
         try:
             match wish:
                 case SetNetwork() if site is not None:
-                    return set_network(site, self._prober.machine, self._state)
+                    return set_network(site, self._prober.find_named(), self._state)
                 case SetNetwork():
                     raise RackstrapError("the site file has errors: it names no address yet", "correct them first")
                 case ConfirmNetwork():

@@ -33,8 +33,9 @@ from installer.wizard.page import (
 from installer.wizard.stages import PAGES
 from installer.wizard.view import View
 from tests import tui_seat
+from tests.shelf_desk import ShelfDesk
 from tests.tui_seat import Seat
-from tests.wizard_views import ShelfDesk, make_view
+from tests.wizard_views import make_view
 
 CALM: Final = make_view(planned=False)
 SHOWN: dict[str, Page] = {}

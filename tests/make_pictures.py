@@ -27,7 +27,8 @@ from installer.wizard.page import Go
 from installer.wizard.stages import STAGES
 from installer.wizard.view import Running, View
 from screens.app import RackstrapApp
-from tests.wizard_views import FOLDER, ShelfDesk, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_views import FOLDER, make_view
 
 PICTURES: Final = Path(__file__).parent.parent / "docs/screens"
 NAMES: Final = ("network", "nodes", "roles", "review", "deploy", "rack")

@@ -16,7 +16,9 @@ from installer.wizard.page import Action, Ask, Edited, Outcome, Page, Row, Selec
 from installer.wizard.plain_sheet import make_sheet
 from installer.wizard.view import View
 from tests.plan_samples import make_disk, make_machine
-from tests.wizard_views import PLACE, ROLES, ShelfDesk, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_events import PLACE, ROLES
+from tests.wizard_views import make_view
 
 HEAD = """rackstrap: 1
 name: lab

@@ -9,7 +9,8 @@ from installer.model.events import Event, Happened
 from installer.wizard import own
 from installer.wizard.page import Lines, Page, Row, Selection, Table
 from installer.wizard.view import View
-from tests.wizard_views import SITE, ShelfDesk, load_machines, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_views import SITE, load_machines, make_view
 
 ISO, LIVE, DISK = Boot("medium", "install"), Boot("medium", "live"), Boot("disk")
 TEXT = SITE.replace("  hostname: admin", "  hostname: admin\n  nics: [enp0s6]")

@@ -37,7 +37,8 @@ from installer.wizard.plain import run_plain
 from installer.wizard.stages import PAGES
 from installer.wizard.view import View
 from installer.wizard.wishes import AddBmc, CheckAgain
-from tests.wizard_views import ShelfDesk, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_views import make_view
 
 MINE: Final = {
     "welcome": "tests.plain_program:make_first_page",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from installer.wizard.guide import Guide
 from screens.app import run_app
-from tests.wizard_views import ShelfDesk, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_views import make_view
 
 
 def main(words: Sequence[str]) -> None:

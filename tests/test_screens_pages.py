@@ -8,7 +8,8 @@ import pytest
 
 from installer.wizard.page import Action, Row, Selection, Told
 from tests.made_up_pages import CALM, DONE, SHOWN, make_page, make_rows, note, sit
-from tests.wizard_views import HOSTILE, ShelfDesk
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_views import HOSTILE
 
 
 async def test_every_part_is_there() -> None:

@@ -15,7 +15,9 @@ from installer.wizard.page import Edited, Go, Line, Lines, Outcome, Page, Refuse
 from installer.wizard.pages.disk_words import LEAST_BYTES, name_disks
 from installer.wizard.pages.disks import make_disk_page, make_disks_page
 from installer.wizard.view import View
-from tests.wizard_views import HOSTILE, NAMES, ROLES, SITE, ShelfDesk, load_machine, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_events import ROLES
+from tests.wizard_views import HOSTILE, NAMES, SITE, load_machine, make_view
 
 WDC, SSD = "wwn-0x50014ee2b0000001", "wwn-0x5002538d40000002"
 

@@ -11,8 +11,9 @@ from installer.wizard.guide import Guide
 from installer.wizard.live import LiveDesk
 from installer.wizard.page import Line, Lines
 from installer.wizard.wishes import Append, Apply
+from tests.shelf_desk import ShelfDesk
 from tests.tui_seat import sit
-from tests.wizard_views import SITE, ShelfDesk, load_machines, make_view
+from tests.wizard_views import SITE, load_machines, make_view
 
 HANDED = f"{SITE}interactive: [nodes]\n"
 

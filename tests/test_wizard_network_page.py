@@ -15,7 +15,9 @@ from installer.wizard.page import Ask, Edited, Fields, Go, Line, Lines, Outcome,
 from installer.wizard.pages.network import describe_duration, describe_speed, make_network_page
 from installer.wizard.view import View
 from installer.wizard.wishes import CheckAgain, ConfirmNetwork, RenewDhcp, SetNetwork
-from tests.wizard_views import HOSTILE, NAMES, NOW, ROLES, SITE, ShelfDesk, load_machine, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_events import NOW, ROLES
+from tests.wizard_views import HOSTILE, NAMES, SITE, load_machine, make_view
 
 FIRST, SECOND = "52:54:00:04:00:01", "52:54:00:04:00:02"
 

@@ -10,7 +10,8 @@ from installer.wizard.pages.nodes import make_nodes_page
 from installer.wizard.view import Running
 from installer.wizard.wishes import AddBmc, Discover, ImportBmcs, Request
 from tests.nodes_pages import do, find_row, find_table, follow, look
-from tests.wizard_views import NOW, ShelfDesk
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_events import NOW
 
 
 def test_ranges_of_bmcs_are_kept_and_scanned() -> None:

@@ -15,7 +15,8 @@ from installer.wizard.pages.rules import make_rules_page
 from installer.wizard.view import View
 from installer.wizard.wishes import Append, Request
 from tests.nodes_pages import do, find_row, find_table, follow, look, make_rack, plan, take, text_of
-from tests.wizard_views import FLEET_SITE, ShelfDesk, make_fleet, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_views import FLEET_SITE, make_fleet, make_view
 
 
 def test_the_summary_counts_those_that_fit_and_those_that_need_somebody() -> None:

@@ -21,7 +21,8 @@ from installer.wizard.pages.review import make_review_page
 from installer.wizard.view import Running
 from installer.wizard.wishes import Append, Apply, InstallAdmin
 from tests.own_views import DISK, LIVE, NOBODY, SSD, TEXT, begin, consent, find_rows, find_texts, make
-from tests.wizard_views import NOW, PLACE, ROLES, plan_view
+from tests.wizard_events import NOW, PLACE, ROLES
+from tests.wizard_views import plan_view
 
 
 def test_without_the_iso_nothing_of_it_is_there() -> None:

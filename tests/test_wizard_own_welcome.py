@@ -22,7 +22,8 @@ from installer.wizard.pages.welcome import make_welcome_page
 from installer.wizard.starting import find_running
 from installer.wizard.view import OnDisk
 from tests.own_views import DISK, ISO, LIVE, NOBODY, SSD, find_texts, make
-from tests.wizard_views import NOW, ShelfDesk
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_events import NOW
 
 
 def test_welcome_tells_of_an_installation_that_stopped_and_goes_on_with_it() -> None:

@@ -17,7 +17,8 @@ from installer.wizard.plain import run_plain
 from installer.wizard.stages import PAGES, STAGES
 from installer.wizard.wishes import AddBmc, CheckAgain, SaveSite
 from tests.plain_program import MINE
-from tests.wizard_views import ShelfDesk, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_views import make_view
 
 ROOT: Final = Path(__file__).parent.parent
 REAL_PAGES: Final = dict(PAGES)

@@ -18,7 +18,9 @@ from screens.app import RackstrapApp
 from screens.lines import find_text
 from screens.state import PageState
 from screens.verbs import find_session, make_words
-from tests.wizard_views import NOW, ShelfDesk, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_events import NOW
+from tests.wizard_views import make_view
 
 
 def make_shelf() -> ShelfDesk:

@@ -30,10 +30,11 @@ from installer.wizard.sections import find_sections
 from installer.wizard.stages import STAGES
 from installer.wizard.view import View
 from installer.wizard.wishes import Wish
+from tests.shelf_desk import ShelfDesk
 from tests.terminal import Terminal
 from tests.tui_seat import Seat, sit
 from tests.tui_session import make_recording
-from tests.wizard_views import SITE, ShelfDesk, make_view
+from tests.wizard_views import SITE, make_view
 
 NAMES = ("four-nics", "bios-virtio", "secure-boot-sata", "twin-a", "twin-b", "bmc")
 ROLE = "title: Keep the ring\ncount: {min: 2}\nhardware: {min_disks: 1}\noptions:\n  replicas: {type: integer, default: 2}\n"

@@ -21,7 +21,9 @@ from installer.wizard.pages.roles import describe_count, make_roles_page
 from installer.wizard.plain_sheet import make_sheet
 from installer.wizard.view import View
 from tests.plan_samples import make_disk, make_machine
-from tests.wizard_views import PLACE, ShelfDesk, make_view, plan_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_events import PLACE
+from tests.wizard_views import make_view, plan_view
 
 HEAD = """rackstrap: 1
 name: lab

@@ -33,7 +33,8 @@ from installer.wizard.view import Applied
 from installer.wizard.wishes import OpenSite, StopApplying
 from screens.verbs import find_session
 from screens.worker import describe, log_failure
-from tests.wizard_views import HOSTILE, SITE, ShelfDesk, make_view
+from tests.shelf_desk import ShelfDesk
+from tests.wizard_views import HOSTILE, SITE, make_view
 
 MACHINES = Path(__file__).parent / "machines"
 

@@ -18,7 +18,8 @@ from installer.wizard.section_fields import Leaf
 from installer.wizard.sections import find_sections
 from installer.wizard.wishes import SetPassword
 from tests.site_pages import find_fields, find_network, find_refusal, find_shown, find_table, follow, press, type_value, view_of
-from tests.wizard_views import ROLES, SITE
+from tests.wizard_events import ROLES
+from tests.wizard_views import SITE
 
 KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Yb3nJ8bQmVQ0z1m0mZk5cN9bXo8yq3lHq4v8wWc1x second@desk"
 

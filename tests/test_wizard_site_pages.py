@@ -23,6 +23,7 @@ from installer.wizard.pages.site import make_site_page
 from installer.wizard.pages.welcome import make_welcome_page
 from installer.wizard.section_fields import Leaf, find_leaves
 from installer.wizard.sections import find_sections, set_leaf
+from tests.shelf_desk import ShelfDesk
 from tests.site_pages import (
     SUBJECTS,
     find_fields,
@@ -35,7 +36,8 @@ from tests.site_pages import (
     type_value,
     view_of,
 )
-from tests.wizard_views import HOSTILE, ROLES, SITE, ShelfDesk
+from tests.wizard_events import ROLES
+from tests.wizard_views import HOSTILE, SITE
 
 
 def test_the_site_page_shows_sections_and_networks() -> None:

@@ -10,7 +10,8 @@ from installer.wizard.pages.welcome import make_welcome_page
 from installer.wizard.view import Continuing
 from installer.wizard.wishes import OpenSite, SetKeyboard
 from tests.site_pages import find_table, follow, press, view_of
-from tests.wizard_views import ROLES, SITE
+from tests.wizard_events import ROLES
+from tests.wizard_views import SITE
 
 
 def find_lines(page: Page) -> dict[str, str]:

@@ -1,14 +1,13 @@
-"""Views for the tests of pages and front-ends, made of real values, and a Desk that serves them from memory.
+"""Views for the tests of pages and front-ends, made of real values.
 
 Machines are recordings parsed, the ledger is events folded, status, plan and roles are made by the code that makes them in the
-field. ShelfDesk is no mock: Desk is a seam to the world (installer.wizard.desk), this is one more world behind it, in which
-nothing is slow and everything that was wished for can be read afterwards.
+field.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -16,35 +15,22 @@ from typing import Any, Final
 
 from installer.engine.graph import make_graph
 from installer.engine.status import make_status
-from installer.engine.store import Progress
 from installer.live.volumes import Volume
-from installer.model.codes import make_code
-from installer.model.events import Event, Happened
 from installer.model.facts import Machine
-from installer.model.folds import add_event, make_ledger
-from installer.model.ledger import Ledger
-from installer.model.plan import AdminPlace, Image, Plan, StepKey
+from installer.model.folds import make_ledger
 from installer.model.problems import RackstrapError
-from installer.model.site import Site
-from installer.plan.consent import make_consent
-from installer.plan.gifts import make_gifts
 from installer.plan.plan import make_plan
-from installer.plan.roles import load_roles
 from installer.preflight.check import Check
 from installer.probe.identity import make_machine_id
 from installer.probe.parse import parse_recording
-from installer.wizard.draft import Draft, make_draft
+from installer.wizard.draft import make_draft
 from installer.wizard.planning import Wanted, plan_own
 from installer.wizard.view import Continuing, Here, View
-from installer.wizard.wishes import Append, Wish
+from tests.wizard_events import NOW, PLACE, ROLES, make_deployment, make_discoveries, make_named, make_progress
 
 FOLDER: Final = Path(__file__).parent / "machines"
 NAMES: Final = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
-ROLES: Final = load_roles()[0]
-NOW: Final = 1_700_000_000.0
 ROOM: Final = 1000  # recorded disks are files of 64 to 512 MiB; times this, an installation fits on them
-IMAGE: Final = Image("1.0", "6.12.1-amd64", {"root.squashfs": "a" * 64, "rackstrap.squashfs": "b" * 64}, {}, 700 * 10**6)
-PLACE: Final = AdminPlace("/var/lib/rackstrap", "/srv/image", "enp0s6", "c" * 64, IMAGE)
 HOSTILE: Final = (
     "\x1b[2J\x1b]0;owned\x07[bold red]evil[/] [@click=app.quit]\u202egpj\u200b\x9b31m\r\n\tends" + " \U0001f50e" + "x" * 200
 )
@@ -142,88 +128,6 @@ def make_hostile(value: Any, keep: frozenset[str] = frozenset({"mac", "uuid", "b
     return value + HOSTILE if isinstance(value, str) and value else value
 
 
-def make_discoveries(machines: Iterable[str], at: float = NOW - 600) -> tuple[Event, ...]:
-    """Each machine was discovered, a second after the other, in the order of its id."""
-    events = []
-    for number, host in enumerate(sorted(machines)):
-        key = f"{number:04x}" * 16
-        address = f"192.168.124.{21 + number % 60}"
-        data = {"recording": "r" * 64, "code": make_code(key), "key": key, "address": address, "mac": "", "boot_id": f"b{number}"}
-        events.append(Event(Happened.MACHINE_DISCOVERED, host, data, "root@serve", at + number))
-    return number_events(events)
-
-
-def number_events(events: Iterable[Event], first: int = 1) -> tuple[Event, ...]:
-    """The events with ids that grow from `first`, as the store gives them."""
-    return tuple(replace(event, id=number) for number, event in enumerate(events, first))
-
-
-def make_named(site: Site, machines: Mapping[str, Machine], events: Sequence[Event]) -> tuple[Event, ...]:
-    """The events, followed by the names and addresses that the plan gives to these machines."""
-    ledger = make_ledger(events)
-    gifts = make_gifts(make_plan(site, machines, ledger, ROLES, PLACE), site, machines, ledger)
-    return number_events((*events, *(replace(gift, at=NOW - 400, who="root@apply") for gift in gifts)))
-
-
-def make_deployment(site: Site, machines: Mapping[str, Machine], named: Sequence[Event]) -> tuple[Event, ...]:
-    """Half-way through: of the nodes in the plan, in turns of four, one is ready, one installs, one waits, one has a problem."""
-    ledger = make_ledger(named)
-    plan = make_plan(site, machines, ledger, ROLES, PLACE)
-    events: list[Event] = []
-    for number, node in enumerate(node for node in plan.nodes if node.machine):
-        consent = make_consent(machines[node.machine], [disk.id for disk in node.disks], 1, "the review screen")
-        events.append(Event(Happened.MACHINE_ADMITTED, node.machine, {}, "operator@tui", NOW - 300))
-        events.append(Event(Happened.CONSENT_GIVEN, node.machine, consent, "operator@tui", NOW - 300))
-        if number % 4 != 2:
-            events.append(Event(Happened.INSTALL_STARTED, node.machine, {"epoch": 1}, "root@apply", NOW - 242))
-            events.append(_make_start(plan, node.name, "install"))
-        events += _make_fate(plan, node.name, node.machine, number % 4)
-    return number_events((*named, *events))
-
-
-def _make_start(plan: Plan, node: str, name: str) -> Event:
-    step = next((s for s in plan.steps if s.key == StepKey(node, name)), None)
-    return Event(
-        Happened.STEP_STARTED, node, {"name": name, "id": step.id if step else "", "attempt": 1}, "root@apply", NOW - 242
-    )
-
-
-def _make_fate(plan: Plan, node: str, machine: str, turn: int) -> list[Event]:
-    step_id = _make_start(plan, node, "install").data["id"]
-    if turn == 0:
-        installed = {
-            "epoch": 1,
-            "boot_id": "i1",
-            "soft_reboots": 1,
-            "ssh_host_keys": [],
-            "root": "/dev/vda3",
-            "disk": "",
-            "address": "",
-        }
-        return [
-            Event(Happened.NODE_INSTALLED, machine, installed, "root@serve", NOW - 60),
-            Event(Happened.STEP_DONE, node, {"name": "install", "id": step_id, "seconds": 182.0}, "root@apply", NOW - 60),
-            Event(Happened.NODE_STATE, machine, {"state": "ready", "reason": ""}, "root@apply", NOW - 50),
-        ]
-    if turn == 2:
-        wait = {"name": "install", "for": f"the BMC of {node}: try 3 of 5, next in 20 s"}
-        return [Event(Happened.STEP_WAITED, node, wait, "root@apply", NOW - 20)]
-    if turn == 3:
-        reason = "no DHCP request within 10 min of power-on: is its port in VLAN 100?"
-        failed = {"name": "install", "id": step_id, "attempt": 3, "reason": reason}
-        return [
-            Event(Happened.STEP_FAILED, node, failed, "root@apply", NOW - 30),
-            Event(Happened.NODE_STATE, machine, {"state": "problem", "reason": reason}, "root@apply", NOW - 30),
-        ]
-    return []
-
-
-def make_progress(ledger: Ledger, percent: int = 61) -> dict[str, Progress]:
-    """Every machine that is being installed is unpacking, so far."""
-    work = [entry.id for entry in ledger.machines.values() if entry.state == "installing"]
-    return {host: Progress(host, "unpacking", percent, "root.squashfs", NOW - 1) for host in work}
-
-
 def make_view(
     *,
     here: str = "four-nics",
@@ -295,70 +199,3 @@ def plan_view(view: View) -> View:
     wanted = Wanted((), view.draft.site, view.machines, view.ledger, view.roles, lambda _: PLACE, here=here)
     own, least_bytes = plan_own(view.draft.site, wanted)
     return replace(view, plan=plan, plan_problem="", done=done, own=own, own_least_bytes=least_bytes)
-
-
-class ShelfDesk:
-    """A Desk (installer.wizard.desk) that serves a View from memory.
-
-    `kept`: every draft with its page; `wishes`: all that were carried out, in order. `fails`: wishes of these types raise that.
-    """
-
-    def __init__(self, view: View | None = None, page: str = "") -> None:
-        self.view: View = view or make_view()
-        self.page = page
-        self.kept: list[tuple[Draft, str]] = []
-        self.wishes: list[Wish] = []
-        self.wanted: list[frozenset[str]] = []
-        self.fails: dict[type, RackstrapError] = {}
-        self.is_closed = False
-        self._has_news = False
-        self._is_planned = self.view.plan is not None
-
-    def look(self, wants: frozenset[str]) -> View:
-        self.wanted.append(wants)
-        self._has_news = False
-        return self.view
-
-    def has_news(self) -> bool:
-        return self._has_news
-
-    def find_page(self) -> str:
-        return self.page
-
-    def keep(self, draft: Draft, page: str) -> None:
-        changed = draft.text != self.view.draft.text
-        self.kept.append((draft, page))
-        self.page = page
-        self.show(draft=draft)
-        if changed and self._is_planned:
-            self.view = plan_view(self.view)
-
-    def carry_out(self, wish: Wish) -> str:
-        if type(wish) in self.fails:
-            raise self.fails[type(wish)]
-        self.wishes.append(wish)
-        if isinstance(wish, Append):
-            self.push(*wish.events)
-            return wish.says
-        return ""
-
-    def push(self, *events: Event) -> None:
-        """News: these events were appended to the journal."""
-        news = [replace(event, at=event.at or self.view.now) for event in number_events(events, self.view.ledger.seq + 1)]
-        old = self.view.ledger
-        ledger = replace(old, machines=dict(old.machines), bmcs=dict(old.bmcs), steps=dict(old.steps))
-        ledger = replace(ledger, services=dict(old.services), asked=dict(old.asked))
-        for event in news:
-            add_event(ledger, event)
-        status = make_status(ledger, self.view.progress, self.view.now)
-        self.show(ledger=ledger, status=status, events=(*self.view.events, *news)[-300:])
-        if self._is_planned:
-            self.view = plan_view(self.view)
-
-    def show(self, **changes: Any) -> None:
-        """News of any kind: fields of View."""
-        self.view = replace(self.view, **changes)
-        self._has_news = True
-
-    def close(self) -> None:
-        self.is_closed = True

@@ -13,7 +13,7 @@ import pytest
 from installer.cli import run
 from installer.engine.store import Store
 from installer.live.access import save_access
-from installer.live.acts import LiveActs, name_port
+from installer.live.acts import LiveActs
 from installer.live.boot import Boot
 from installer.live.given import take
 from installer.live.identity import Identity
@@ -21,6 +21,7 @@ from installer.live.sources import Places
 from installer.live.verbs import find_work, hold_alone
 from installer.model.facts import Nic
 from installer.model.site import Access
+from installer.network.links import name_port
 from installer.network.pending import NetworkRecord, hold_record, save_record
 from installer.site.load import parse_site
 from tests.headless_start import KEY, LISTED, SITE, Bench, begin, sight, wait

@@ -9,13 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from installer.live.access import save_access
-from installer.model.facts import Nic
 from installer.model.problems import RackstrapError
 from installer.model.site import Site
 from installer.preflight.check import Check
@@ -64,6 +62,7 @@ class LiveActs:
 
     def check(self, site: Site) -> tuple[Check, ...]:
         from installer.network.here import find_nics_here
+        from installer.network.links import name_port
         from installer.preflight.run import run_checks
         from installer.preflight.target import make_target_of
 
@@ -74,7 +73,7 @@ class LiveActs:
     def set_network(self, site: Site) -> str:
         from installer.network.change import confirm_network, revert_network, set_network_of
         from installer.network.here import find_nics_here
-        from installer.network.links import find_admin_nics, find_link_names
+        from installer.network.links import find_admin_nics, find_link_names, name_port
         from installer.network.networkd import load_files
         from installer.network.pending import load_record
         from installer.network.render import render_admin_network
@@ -121,25 +120,6 @@ class LiveActs:
                     return INTERRUPTED
             tell_lines(lines, told, to_end=True)
         return child.returncode
-
-
-def name_port(site: Site, nics: Sequence[Nic]) -> Site:
-    """The site with the port that faces the rack, where it names none and this machine leaves no choice.
-
-    That is the only one with an address of the admin network; else the only one with a link; else the only one.
-    """
-    if site.admin.nics or any(str(site.admin.address) in _list_addresses(nic) for nic in nics):
-        return site
-    subnet = site.network("admin").subnet
-    inside = [nic for nic in nics if any(ip_address(one) in subnet for one in _list_addresses(nic))]
-    for fitting in (inside, [nic for nic in nics if nic.has_link], nics):
-        if fitting:
-            return replace(site, admin=replace(site.admin, nics=(fitting[0].mac,))) if len(fitting) == 1 else site
-    return site
-
-
-def _list_addresses(nic: Nic) -> list[str]:
-    return [cidr.partition("/")[0] for cidr in nic.addresses]
 
 
 def tell_lines(file: BinaryIO, told: Callable[[str], object], *, to_end: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 
 from installer.model.facts import Nic
 from installer.model.network import Link, NodeNetwork
@@ -30,6 +31,25 @@ def find_admin_nics(site: Site, nics: Sequence[Nic]) -> tuple[tuple[Nic, ...], t
         elif nic not in found:
             found.append(nic)
     return tuple(found), tuple(missing)
+
+
+def name_port(site: Site, nics: Sequence[Nic]) -> Site:
+    """The site with the port that faces the rack, where it names none and this machine leaves no choice.
+
+    That is the only one with an address of the admin network; else the only one with a link; else the only one.
+    """
+    if site.admin.nics or any(str(site.admin.address) in _list_addresses(nic) for nic in nics):
+        return site
+    subnet = site.network("admin").subnet
+    inside = [nic for nic in nics if any(ip_address(one) in subnet for one in _list_addresses(nic))]
+    for fitting in (inside, [nic for nic in nics if nic.has_link], nics):
+        if fitting:
+            return replace(site, admin=replace(site.admin, nics=(fitting[0].mac,))) if len(fitting) == 1 else site
+    return site
+
+
+def _list_addresses(nic: Nic) -> list[str]:
+    return [cidr.partition("/")[0] for cidr in nic.addresses]
 
 
 def find_link_names(site: Site, nics: Sequence[Nic]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from installer.model.network import NodeNetwork
 from installer.model.orders import NodeFile
 from installer.model.problems import Place, Problem, RackstrapError
 from installer.model.site import Site, Value
-from installer.network.links import find_admin_nics
+from installer.network.links import find_admin_nics, name_port
 from installer.network.render import render_admin_network
 from installer.plan.files import BaseFiles
 from installer.plan.options import find_given
@@ -47,9 +47,9 @@ def make_name(site: Site) -> NodeNetwork:
 def make_network_files(site: Site, nics: Sequence[Nic]) -> tuple[NodeFile, ...]:
     """What `rackstrap network set` makes for the running system, below /etc. Raises RackstrapError, RenderRefused.
 
-    Where the site names no port, the one that has the admin address now.
+    Where the site names no port, the one that has the admin address now, or the one that name_port finds.
     """
-    chosen, _ = find_admin_nics(site, nics)
+    chosen, _ = find_admin_nics(name_port(site, nics), nics)
     named = site if site.admin.nics else replace(site, admin=replace(site.admin, nics=tuple(nic.name for nic in chosen)))
     files = render_admin_network(named, nics)
     return tuple(NodeFile(f"{FOLDER}/{name}", text) for name, text in files.items())

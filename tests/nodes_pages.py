@@ -39,10 +39,6 @@ def look(machines: Mapping[str, Machine] | None = None, nodes: str = "nodes: []\
     return make_view(machines=make_rack() if machines is None else machines, text=HEAD + nodes, **changes)
 
 
-def find_table(page: Page, name: str = "machines") -> Table:
-    return next(part for part in page.parts if isinstance(part, Table) and part.name == name)
-
-
 def find_row(page: Page, key: str) -> Row:
     return next(row for part in page.parts if isinstance(part, Table) for row in part.rows if row.key == key)
 

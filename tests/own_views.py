@@ -7,8 +7,9 @@ from typing import Any
 from installer.live.boot import Boot
 from installer.model.events import Event, Happened
 from installer.wizard import own
-from installer.wizard.page import Lines, Page, Row, Selection, Table
+from installer.wizard.page import Lines, Page, Row, Selection
 from installer.wizard.view import View
+from tests.page_parts import find_table
 from tests.shelf_desk import ShelfDesk
 from tests.wizard_views import SITE, load_machines, make_view
 
@@ -25,7 +26,7 @@ def make(boot: Boot = ISO, text: str = TEXT, **changes: Any) -> View:
 
 
 def find_rows(page: Page) -> tuple[Row, ...]:
-    return next(part.rows for part in page.parts if isinstance(part, Table))
+    return find_table(page).rows
 
 
 def find_texts(page: Page) -> str:

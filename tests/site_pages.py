@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 from installer.model.site import Network
-from installer.wizard.draft import edit_draft
-from installer.wizard.page import Edited, Fields, Outcome, Page, Refused, Row, Selection, Table
+from installer.wizard.page import Outcome, Page, Refused, Selection
 from installer.wizard.pages.section import make_section_page
 from installer.wizard.view import View
+from tests.page_parts import find_fields
 from tests.wizard_views import SITE, make_view
 
 SUBJECTS: Final = (
@@ -20,18 +19,6 @@ SUBJECTS: Final = (
 
 def view_of(text: str = SITE, **changes: Any) -> View:
     return make_view(text=text, planned=False, machines={}, **changes)
-
-
-def find_table(page: Page, name: str) -> Table:
-    return next(part for part in page.parts if isinstance(part, Table) and part.name == name)
-
-
-def find_fields(page: Page) -> Fields:
-    return next(part for part in page.parts if isinstance(part, Fields))
-
-
-def find_row(page: Page, name: str, key: str) -> Row:
-    return next(row for row in find_table(page, name).rows if row.key == key)
 
 
 def find_shown(page: Page) -> dict[str, tuple[str, str]]:
@@ -47,14 +34,6 @@ def type_value(view: View, subject: str, field: str, text: str) -> Outcome:
     """Type into a field of a section's page."""
     fields = find_fields(make_section_page(view, subject))
     return fields.set(view, field, text)
-
-
-def follow(view: View, outcome: Outcome) -> View:
-    """The view after an edit, which must be one that the draft takes."""
-    assert isinstance(outcome, Edited), outcome
-    draft, problems = edit_draft(view.draft, outcome.edits, view.roles, outcome.origin)
-    assert problems == ()
-    return replace(view, draft=draft)
 
 
 def find_refusal(view: View, subject: str, field: str, text: str) -> str:

@@ -9,13 +9,10 @@ from installer.wizard.outlook import describe_left, make_outlook
 from installer.wizard.page import Ask, Bar, Line, Lines, Refused, Selection, Table, Told, Wished
 from installer.wizard.pages import deploy
 from installer.wizard.pages.done import make_done_page, make_events_page, save_both
-from installer.wizard.view import Running, View
+from installer.wizard.view import Running
 from installer.wizard.wishes import Append, Apply, SaveReport, SaveSite, StopApplying
+from tests.page_parts import find_table
 from tests.wizard_views import SITE, VOLUMES, make_view
-
-
-def find_table(view: View) -> Table:
-    return next(part for part in deploy.make_deploy_page(view).parts if isinstance(part, Table))
 
 
 def test_stages_come_from_the_plan_with_whole_per_cent() -> None:
@@ -40,7 +37,7 @@ def test_it_never_claims_all_before_the_end() -> None:
 
 
 def test_rows_say_what_runs_what_waits_and_the_remedy() -> None:
-    rows = find_table(make_view(deploying=True)).rows
+    rows = find_table(deploy.make_deploy_page(make_view(deploying=True))).rows
     assert rows[1].cells == ("node2", "installing", "unpacking 61 %", rows[1].cells[3], "4 min")
     assert rows[2].notes == ("for the BMC of node3: try 3 of 5, next in 20 s",)
     assert rows[3].mood == "FAIL"
@@ -50,7 +47,7 @@ def test_rows_say_what_runs_what_waits_and_the_remedy() -> None:
 def test_gates_say_what_to_do() -> None:
     view = make_view(named=True)
     summary = next(part for part in deploy.make_deploy_page(view).parts if isinstance(part, Lines))
-    assert {(row.cells[2], row.notes) for row in find_table(view).rows} == {("waits for you: admit", ())}
+    assert {(row.cells[2], row.notes) for row in find_table(deploy.make_deploy_page(view)).rows} == {("waits for you: admit", ())}
     told = Line("4 nodes wait for you to admit", "wait", notes=("on the review page (Esc), a compares the codes",))
     assert summary.lines[-1] == told, "once for all, since all wait for the same"
 

@@ -9,25 +9,16 @@ import pytest
 
 from installer.model.facts import Disk, Health
 from installer.plan.storage import find_offered
-from installer.wizard.draft import edit_draft
 from installer.wizard.guide import Guide
-from installer.wizard.page import Edited, Go, Line, Lines, Outcome, Page, Refused, Row, Selection, Table
+from installer.wizard.page import Edited, Go, Line, Outcome, Refused, Row, Selection
 from installer.wizard.pages.disk_words import LEAST_BYTES, name_disks
 from installer.wizard.pages.disks import make_disk_page, make_disks_page
 from installer.wizard.view import View
+from tests.page_parts import find_lines, find_table, take_edit
 from tests.shelf_desk import ShelfDesk
-from tests.wizard_events import ROLES
 from tests.wizard_views import HOSTILE, NAMES, SITE, load_machine, make_view
 
 WDC, SSD = "wwn-0x50014ee2b0000001", "wwn-0x5002538d40000002"
-
-
-def find_table(page: Page) -> Table:
-    return next(part for part in page.parts if isinstance(part, Table))
-
-
-def find_lines(page: Page, name: str) -> tuple[Line, ...]:
-    return next(part.lines for part in page.parts if isinstance(part, Lines) and part.name == name)
 
 
 def list_rows(view: View) -> tuple[Row, ...]:
@@ -37,13 +28,6 @@ def list_rows(view: View) -> tuple[Row, ...]:
 def press(view: View, key: str, **selection: Any) -> Outcome:
     action = next(action for action in make_disks_page(view, "").actions if action.key == key)
     return action.does(view, Selection(**selection))
-
-
-def edit(view: View, outcome: Outcome) -> View:
-    assert isinstance(outcome, Edited), outcome
-    draft, problems = edit_draft(view.draft, outcome.edits, ROLES, outcome.origin)
-    assert problems == ()
-    return replace(view, draft=draft)
 
 
 def show(here: str, *disks: Disk, **changes: Any) -> View:
@@ -145,14 +129,14 @@ def test_two_marked_disks_become_a_mirror() -> None:
     view = make_view(here="secure-boot-sata")
     assert isinstance(press(view, "enter", row=SSD, marked=(WDC,)), Refused), "which of the two is meant?"
     assert isinstance(press(view, "enter", row=SSD, marked=(WDC, SSD, "third")), Refused)
-    after = edit(view, press(view, "enter", row=WDC, marked=(WDC, SSD)))
+    after = take_edit(view, press(view, "enter", row=WDC, marked=(WDC, SSD)))
     assert after.draft.site is not None
     assert after.draft.site.admin.disk.mirror
     lines = find_lines(make_disks_page(after, ""), "choice")
     assert [line.label for line in lines] == ["goes to", "and to", ""]
     assert lines[1].notes == ("a mirror of two (typed)",)
     assert lines[2] == Line('QEMU HARDDISK ..0002 holds xfs "archive": it will be lost.', "warn")
-    single = edit(after, press(after, "enter", row=SSD))
+    single = take_edit(after, press(after, "enter", row=SSD))
     assert single.draft.site is not None
     assert (single.draft.site.admin.disk.by_id, single.draft.site.admin.disk.mirror) == ((SSD,), False)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from installer.model.events import Happened
-from installer.wizard.page import Ask, Fields, Go, Refused, Selection, Wished
+from installer.wizard.page import Ask, Go, Refused, Selection, Wished
 from installer.wizard.pages.machine import make_machine_page
 from installer.wizard.pages.rules import make_rules_page
 from installer.wizard.wishes import Append, Request
 from tests.nodes_pages import do, find_row, follow, look, make_rack, name_nodes, take, text_of
+from tests.page_parts import find_fields
 from tests.wizard_views import make_view
 
 
@@ -60,7 +61,7 @@ def test_rules_are_added_changed_and_removed() -> None:
     assert reply.page.subject == "0"
     assert desk.view.plan is not None
     assert len(desk.view.plan.nodes) == 3
-    fields = next(part for part in reply.page.parts if isinstance(part, Fields))
+    fields = find_fields(reply.page)
     by_name = {row.field.name: row for row in fields.rows}
     assert (by_name["expect"].shown, by_name["expect"].origin) == ("3", "typed")
     assert by_name["match.uuid"].field.check("no uuid") is not None
@@ -75,7 +76,7 @@ def test_rules_are_added_changed_and_removed() -> None:
 
 def test_an_entry_renamed_on_its_own_page_renames_the_node() -> None:
     view = look(make_rack(2), "nodes:\n- {name: db1, match: {serial: S1}}\n", named=True)
-    fields = next(part for part in make_rules_page(view, "0").parts if isinstance(part, Fields))
+    fields = find_fields(make_rules_page(view, "0"))
     desk, reply = follow(view, fields.set(view, "name", "db9"))
     assert not reply.is_refused
     assert desk.view.ledger.machines["m-1"].name == "db9"

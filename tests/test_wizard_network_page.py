@@ -9,14 +9,14 @@ import pytest
 
 from installer.model.facts import Machine
 from installer.preflight.check import Check
-from installer.wizard.draft import edit_draft
 from installer.wizard.guide import Guide
-from installer.wizard.page import Ask, Edited, Fields, Go, Line, Lines, Outcome, Page, Refused, Selection, Table, Wished
+from installer.wizard.page import Ask, Edited, Go, Outcome, Page, Refused, Selection, Wished
 from installer.wizard.pages.network import describe_duration, describe_speed, make_network_page
 from installer.wizard.view import View
 from installer.wizard.wishes import CheckAgain, ConfirmNetwork, RenewDhcp, SetNetwork
+from tests.page_parts import find_fields, find_lines, find_table, take_edit
 from tests.shelf_desk import ShelfDesk
-from tests.wizard_events import NOW, ROLES
+from tests.wizard_events import NOW
 from tests.wizard_views import HOSTILE, NAMES, SITE, load_machine, make_view
 
 FIRST, SECOND = "52:54:00:04:00:01", "52:54:00:04:00:02"
@@ -26,18 +26,6 @@ def make_page(view: View) -> Page:
     return make_network_page(view, "")
 
 
-def find_table(page: Page) -> Table:
-    return next(part for part in page.parts if isinstance(part, Table))
-
-
-def find_fields(page: Page) -> Fields:
-    return next(part for part in page.parts if isinstance(part, Fields))
-
-
-def find_lines(page: Page, name: str) -> tuple[Line, ...]:
-    return next((part.lines for part in page.parts if isinstance(part, Lines) and part.name == name), ())
-
-
 def press(view: View, key: str, **selection: Any) -> Outcome:
     action = next(action for action in make_page(view).actions if action.key == key)
     return action.does(view, Selection(**selection))
@@ -45,14 +33,6 @@ def press(view: View, key: str, **selection: Any) -> Outcome:
 
 def list_keys(view: View) -> str:
     return "".join(action.key[0] for action in make_page(view).actions)
-
-
-def edit(view: View, outcome: Outcome) -> View:
-    """The view with an edit taken, as the guide takes it."""
-    assert isinstance(outcome, Edited), outcome
-    draft, problems = edit_draft(view.draft, outcome.edits, ROLES, outcome.origin)
-    assert problems == ()
-    return replace(view, draft=draft)
 
 
 def type_in(view: View, key: str, text: str, **selection: Any) -> Outcome:
@@ -103,7 +83,7 @@ def test_a_machine_without_ports_says_what_to_do() -> None:
 
 def test_enter_chooses_a_port_by_its_mac_and_enter_again_goes_on() -> None:
     view = make_view()
-    after = edit(view, press(view, "enter", row=SECOND))
+    after = take_edit(view, press(view, "enter", row=SECOND))
     site = after.draft.site
     assert site is not None
     assert site.admin.nics == (SECOND,)
@@ -119,7 +99,7 @@ def test_marked_ports_become_a_bond() -> None:
     assert isinstance(press(view, "b", row=FIRST, marked=(FIRST,)), Refused)
     assert isinstance(press(view, "enter", row=FIRST, marked=(FIRST, SECOND)), Refused)
     assert isinstance(type_in(view, "b", "xor", marked=(FIRST, SECOND)), Refused)
-    after = edit(view, type_in(view, "b", "802.3ad", row=FIRST, marked=(SECOND, FIRST)))
+    after = take_edit(view, type_in(view, "b", "802.3ad", row=FIRST, marked=(SECOND, FIRST)))
     site = after.draft.site
     assert site is not None
     assert (site.admin.nics, site.admin.bond_mode) == ((FIRST, SECOND), "802.3ad")
@@ -145,8 +125,8 @@ def test_a_port_of_the_file_that_is_missing_is_a_problem_row() -> None:
     ],
 )
 def test_values_that_are_typed(key: str, text: str, field: int, shown: str) -> None:
-    view = edit(make_view(), press(make_view(), "enter", row=FIRST))  # a VLAN has to be on a port
-    assert find_fields(make_page(edit(view, type_in(view, key, text)))).rows[field].shown == shown
+    view = take_edit(make_view(), press(make_view(), "enter", row=FIRST))  # a VLAN has to be on a port
+    assert find_fields(make_page(take_edit(view, type_in(view, key, text)))).rows[field].shown == shown
 
 
 @pytest.mark.parametrize(
@@ -179,11 +159,11 @@ def test_dhcp_and_static_change_places_and_a_given_address_is_taken() -> None:
     given = replace(own, nics=(replace(own.nics[0], addresses=("192.168.124.10/24",)), *own.nics[1:]))
     given = replace(given, nics=(replace(given.nics[0], addresses=("192.168.124.11/24",)), *own.nics[1:]))
     view = make_view(here_changes={"machine": given})
-    view = edit(view, press(view, "enter", row=FIRST))
-    view = edit(view, press(view, "d"))
+    view = take_edit(view, press(view, "enter", row=FIRST))
+    view = take_edit(view, press(view, "d"))
     assert find_fields(make_page(view)).rows[1].shown == "192.168.124.11/24 by DHCP"
     assert next(action.label for action in make_page(view).actions if action.key == "d") == "static"
-    assert find_fields(make_page(edit(view, press(view, "d")))).rows[1].shown == "192.168.124.11/24 static"
+    assert find_fields(make_page(take_edit(view, press(view, "d")))).rows[1].shown == "192.168.124.11/24 static"
 
 
 def test_renewing_asks_for_the_port_under_the_cursor_and_refuses_a_static_one() -> None:
@@ -197,7 +177,7 @@ def test_renewing_asks_for_the_port_under_the_cursor_and_refuses_a_static_one() 
 def test_the_address_is_set_by_a_wish_and_kept_by_another() -> None:
     view = make_view()
     assert isinstance(press(view, "u"), Refused)
-    view = edit(view, press(view, "enter", row=FIRST))
+    view = take_edit(view, press(view, "enter", row=FIRST))
     assert press(view, "u") == Wished((SetNetwork(),))
     assert "k" not in list_keys(view)
     changed = replace(view, here=replace(view.here, confirm_by=NOW + 41.6))
@@ -223,10 +203,10 @@ def test_checks_stand_with_their_word_and_their_remedy() -> None:
 
 def test_proxy_is_offered_only_beside_another_server_and_can_be_taken_back() -> None:
     view = make_view()
-    beside = edit(view, press(view, "p"))
+    beside = take_edit(view, press(view, "p"))
     assert beside.draft.site is not None
     assert beside.draft.site.services.dhcp == "proxy"
-    alone = edit(beside, press(beside, "p"))
+    alone = take_edit(beside, press(beside, "p"))
     assert alone.draft.site is not None
     assert alone.draft.site.services.dhcp == "own"
     assert "p" not in list_keys(make_view(checks=(Check("dhcp", "ok", "nobody answers"),)))
@@ -244,6 +224,6 @@ def test_hostile_words_are_carried_as_data_and_change_no_key() -> None:
     page = make_page(view)
     assert all(row.key.startswith("52:54:") for row in find_table(page).rows)
     assert HOSTILE in find_table(page).rows[0].cells[0]
-    site = edit(view, press(view, "enter", row=FIRST)).draft.site
+    site = take_edit(view, press(view, "enter", row=FIRST)).draft.site
     assert site is not None
     assert site.admin.nics == (FIRST,)

@@ -9,7 +9,8 @@ from installer.wizard.page import Ask, Told, Wished
 from installer.wizard.pages.nodes import make_nodes_page
 from installer.wizard.view import Running
 from installer.wizard.wishes import AddBmc, Discover, ImportBmcs, Request
-from tests.nodes_pages import do, find_row, find_table, follow, look
+from tests.nodes_pages import do, find_row, follow, look
+from tests.page_parts import find_table
 from tests.shelf_desk import ShelfDesk
 from tests.wizard_events import NOW
 

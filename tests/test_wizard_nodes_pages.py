@@ -14,7 +14,8 @@ from installer.wizard.pages.nodes import make_nodes_page
 from installer.wizard.pages.rules import make_rules_page
 from installer.wizard.view import View
 from installer.wizard.wishes import Append, Request
-from tests.nodes_pages import do, find_row, find_table, follow, look, make_rack, plan, take, text_of
+from tests.nodes_pages import do, find_row, follow, look, make_rack, plan, take, text_of
+from tests.page_parts import find_table
 from tests.shelf_desk import ShelfDesk
 from tests.wizard_views import FLEET_SITE, make_fleet, make_view
 

@@ -13,12 +13,13 @@ from installer.model.facts import Signature
 from installer.model.folds import add_event
 from installer.model.ledger import Installed
 from installer.wizard.losses import find_losses, find_standing
-from installer.wizard.page import Ask, Fields, Go, Lines, Outcome, Refused, Selection, Table, Told, Wished
+from installer.wizard.page import Ask, Go, Lines, Outcome, Refused, Selection, Table, Told, Wished
 from installer.wizard.pages import gate
 from installer.wizard.pages.files import make_changes_page, make_file_page, make_files_page
 from installer.wizard.pages.review import make_node_page, make_review_page, make_totals
 from installer.wizard.view import Applied, Running, View
 from installer.wizard.wishes import Append, Apply
+from tests.page_parts import find_fields, find_table
 from tests.wizard_views import FLEET_SITE, HOSTILE, SITE, make_fleet, make_view, plan_view
 
 HELD = Signature("vda", "filesystem", "ext4", 1080, "u", "payroll")
@@ -154,7 +155,7 @@ def test_an_own_installation_is_not_erased_here() -> None:
     assert view.plan is not None
     assert find_standing(view, view.plan.nodes[0]) == "own"
     assert "node1" not in {loss.node.name for loss in find_losses(view)}
-    table = next(part for part in make_review_page(view).parts if isinstance(part, Table))
+    table = find_table(make_review_page(view))
     assert table.rows[0].notes[-1] == "carries an installation of Rackstrap: `rackstrap node reinstall node1`"
 
 
@@ -174,10 +175,10 @@ def test_machines_are_admitted_only_by_the_codes_that_were_shown() -> None:
 def test_totals_rows_and_a_node() -> None:
     view = make_view(named=True)
     assert make_totals(view).text == "4 nodes, 4 disks erased, 0 reboots, 3.46 GB written, about 1 min"
-    table = next(part for part in make_review_page(view).parts if isinstance(part, Table))
+    table = find_table(make_review_page(view))
     assert table.rows[1].cells == ("node2", "QEMU HARDDISK ..0002", "single", "-", "LOOK")
     assert table.rows[1].notes == ('holds xfs "archive"',)
-    fields = next(part for part in make_review_page(view).parts if isinstance(part, Fields))
+    fields = find_fields(make_review_page(view))
     assert isinstance(fields.set(view, "start", ""), Ask)
     disks = make_node_page(view, "node2").parts[0]
     assert isinstance(disks, Lines)

@@ -16,10 +16,11 @@ from installer.plan.roles import Role, load_roles
 from installer.site.load import parse_site
 from installer.wizard.draft import make_draft
 from installer.wizard.guide import Guide
-from installer.wizard.page import Ask, Edited, Go, Lines, Outcome, Page, Refused, Row, Selection, Table
+from installer.wizard.page import Ask, Edited, Go, Lines, Outcome, Page, Refused, Row, Selection
 from installer.wizard.pages.roles import describe_count, make_roles_page
 from installer.wizard.plain_sheet import make_sheet
 from installer.wizard.view import View
+from tests.page_parts import find_row, find_table
 from tests.plan_samples import make_disk, make_machine
 from tests.shelf_desk import ShelfDesk
 from tests.wizard_events import PLACE
@@ -57,14 +58,9 @@ def look(folder: Path, rest: str = NODES) -> View:
     return plan_view(replace(view, draft=make_draft(HEAD + rest, roles)))
 
 
-def find_row(page: Page, part: str, key: str) -> Row:
-    table = next(each for each in page.parts if isinstance(each, Table) and each.name == part)
-    return next(row for row in table.rows if row.key == key)
-
-
 def find_marks(page: Page, role: str) -> list[str]:
     """The matrix's column of this role, node by node."""
-    table = next(part for part in page.parts if isinstance(part, Table) and part.name == "nodes")
+    table = find_table(page, "nodes")
     at = [column.title for column in table.columns].index(role)
     return [row.cells[at] for row in table.rows]
 
@@ -119,7 +115,7 @@ def test_what_is_proposed_says_why_as_the_plan_does(folder: Path) -> None:
 
 
 def _find_roles(page: Page) -> Sequence[Row]:
-    return next(part for part in page.parts if isinstance(part, Table)).rows
+    return find_table(page).rows
 
 
 def test_a_role_is_given_to_marked_nodes_and_its_needs_follow(folder: Path) -> None:
@@ -208,7 +204,7 @@ def test_broken_role_folders_are_listed(folder: Path) -> None:
 
 def test_columns_go_from_the_right_and_nothing_hostile_comes_through(folder: Path) -> None:
     view = look(folder)
-    table = next(part for part in make_roles_page(view, "").parts if isinstance(part, Table))
+    table = find_table(make_roles_page(view, ""))
     assert [column.drop for column in table.columns] == list(range(len(table.columns)))
     assert len({column.title for column in table.columns}) == len(table.columns)
     hostile = make_view(hostile=True)

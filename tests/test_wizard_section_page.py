@@ -17,7 +17,8 @@ from installer.wizard.pages.site import make_site_page
 from installer.wizard.section_fields import Leaf
 from installer.wizard.sections import find_sections
 from installer.wizard.wishes import SetPassword
-from tests.site_pages import find_fields, find_network, find_refusal, find_shown, find_table, follow, press, type_value, view_of
+from tests.page_parts import find_fields, find_table, take_edit
+from tests.site_pages import find_network, find_refusal, find_shown, press, type_value, view_of
 from tests.wizard_events import ROLES
 from tests.wizard_views import SITE
 
@@ -25,7 +26,7 @@ KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Yb3nJ8bQmVQ0z1m0mZk5cN9bXo8
 
 
 def test_every_value_shows_where_it_came_from() -> None:
-    view = follow(view_of(), type_value(view_of(), "services", "services.ntp", "0.pool.ntp.org, 192.0.2.7"))
+    view = take_edit(view_of(), type_value(view_of(), "services", "services.ntp", "0.pool.ntp.org, 192.0.2.7"))
     assert find_shown(make_section_page(view, "services")) == {
         "services.dhcp": ("own", "default"),
         "services.dns_forwarders": ("-", "default"),
@@ -97,7 +98,7 @@ def test_what_is_typed_wrong_is_refused_with_what_to_write(subject: str, field: 
 )  # fmt: skip
 def test_what_is_typed_right_is_in_the_draft(subject: str, field: str, text: str, path: Any, value: Any) -> None:
     view = view_of()
-    after = follow(view, type_value(view, subject, field, text))
+    after = take_edit(view, type_value(view, subject, field, text))
     assert find_value(after.draft, path)[0] == value
     assert after.draft.site is not None
 
@@ -117,7 +118,7 @@ def test_a_network_takes_along_what_lies_in_it() -> None:
     outcome = type_value(view, "networks.admin", "networks.admin.subnet", "10.7.0.0/24")
     assert isinstance(outcome, Edited)
     assert outcome.says.startswith("Moved along: networks.admin.router, networks.admin.ranges.admin, ")
-    after = follow(view, outcome)
+    after = take_edit(view, outcome)
     admin, bmc = find_network(after, "admin"), find_network(after, "bmc")
     assert (str(admin.subnet), str(admin.router), str(bmc.subnet)) == ("10.7.0.0/24", "10.7.0.1", "10.7.0.0/24")
     assert [str(end) for given in admin.ranges for end in (given.first, given.last)][2:4] == ["10.7.0.21", "10.7.0.80"]
@@ -126,7 +127,7 @@ def test_a_network_takes_along_what_lies_in_it() -> None:
     assert str(after.draft.site.admin.address) == "10.7.0.10"
     assert str(after.draft.site.nodes[0].address) == "10.7.0.90"
     assert [str(end) for end in after.draft.site.discovery.bmc[0]] == ["10.7.0.162", "10.7.0.170"]
-    wider = follow(after, type_value(after, "networks.public", "networks.public.subnet", "10.9.0.0/16"))
+    wider = take_edit(after, type_value(after, "networks.public", "networks.public.subnet", "10.9.0.0/16"))
     assert [str(find_network(wider, name).subnet) for name in ("public", "floating")] == ["10.9.0.0/16", "10.9.0.128/25"]
     assert find_value(wider.draft, ("networks", "public", "ranges", "host"))[0] == "10.9.0.2-10.9.0.127"
 
@@ -151,11 +152,11 @@ def test_a_network_is_added_by_name_with_what_it_needs() -> None:
     assert answers == {}
     assert isinstance(outcome, Edited)
     assert outcome.then == Go("section", "networks.backup")
-    after = follow(view, outcome)
+    after = take_edit(view, outcome)
     assert (str(find_network(after, "backup").subnet), find_network(after, "backup").vlan) == ("10.8.0.0/24", 600)
     assert after.draft.site is not None
     assert len(after.draft.site.networks) == 8
-    removed = follow(after, press(make_site_page(after, ""), after, "x", "backup", "networks"))
+    removed = take_edit(after, press(make_site_page(after, ""), after, "x", "backup", "networks"))
     assert removed.draft.site is not None
     assert [network.name for network in removed.draft.site.networks][-1] == "fixed"
     kept = press(page, view, "x", "admin", "networks")
@@ -170,24 +171,24 @@ def test_a_conduit_is_added_and_one_by_default_stays() -> None:
     cards = ask.then(view, Selection(text="fast"))
     assert isinstance(cards, Ask)
     assert isinstance(cards.then(view, Selection(text="eth0")), Refused)
-    after = follow(view, cards.then(view, Selection(text="10g1, 10g2")))
+    after = take_edit(view, cards.then(view, Selection(text="10g1, 10g2")))
     assert find_value(after.draft, ("conduits", "fast", "nics")) == (["10g1", "10g2"], "typed")
     assert isinstance(press(page, view, "x", "intf0", "conduits"), Refused)
 
 
 def test_ssh_keys_are_added_by_whole_lines_and_removed_one_by_one() -> None:
     view = view_of()
-    after = follow(view, type_value(view, "access", "access.ssh_keys", KEY))
+    after = take_edit(view, type_value(view, "access", "access.ssh_keys", KEY))
     page = make_section_page(after, "access")
     assert find_shown(page)["access.ssh_keys"] == ("2 keys", "typed")
     assert [row.cells for row in find_table(page, "access.ssh_keys").rows] == [
         ("ssh-ed25519", "..fajcd5fa", "operator@desk"), ("ssh-ed25519", "..4v8wWc1x", "second@desk"),
     ]  # fmt: skip
-    one = follow(after, press(page, after, "x", "0", "access.ssh_keys"))
+    one = take_edit(after, press(page, after, "x", "0", "access.ssh_keys"))
     assert find_value(one.draft, ("access", "ssh_keys"))[0] == [KEY]
-    none = follow(one, press(make_section_page(one, "access"), one, "x", "0", "access.ssh_keys"))
+    none = take_edit(one, press(make_section_page(one, "access"), one, "x", "0", "access.ssh_keys"))
     assert find_value(none.draft, ("access", "ssh_keys"))[0] == []
-    again = follow(none, type_value(none, "access", "access.ssh_keys", KEY))
+    again = take_edit(none, type_value(none, "access", "access.ssh_keys", KEY))
     assert find_value(again.draft, ("access", "ssh_keys")) == ([KEY], "file")
     assert find_shown(make_section_page(again, "access"))["access.ssh_keys"] == ("1 key", "typed")
     assert isinstance(type_value(view, "access", "access.ssh_keys", " "), Told)
@@ -213,7 +214,7 @@ def test_a_password_becomes_a_wish_and_is_shown_nowhere() -> None:
     assert made not in repr(page)
     field = next(row.field for row in find_fields(page).rows if row.field.kind == "secret")
     assert field.start == ""
-    out = follow(after, press(page, after, "d", "access.password_hash", "values"))
+    out = take_edit(after, press(page, after, "d", "access.password_hash", "values"))
     assert find_value(out.draft, ("access", "password_hash"))[0] is None
 
 
@@ -226,7 +227,7 @@ def test_passwords_are_hashed_anew_each_time_and_bad_ones_refused() -> None:
 def test_a_value_is_taken_out_so_that_its_default_is_in_force_again() -> None:
     view = view_of(SITE + "timezone: Asia/Tokyo\n")
     page = make_section_page(view, "general")
-    after = follow(view, press(page, view, "d", "timezone", "values"))
+    after = take_edit(view, press(page, view, "d", "timezone", "values"))
     assert find_value(after.draft, ("timezone",)) == ("UTC", "default")
     assert after.draft.text == SITE
     assert isinstance(press(page, view, "d", "name", "values"), Refused)
@@ -244,7 +245,7 @@ def test_erase_is_changed_only_by_who_read_what_it_means() -> None:
         assert isinstance(ask.then(view, Selection(text=wrong)), Refused)
         assert ask.asks.check(wrong) is not None
     assert ask.asks.check("blank") is None
-    after = follow(view, ask.then(view, Selection(text="blank")))
+    after = take_edit(view, ask.then(view, Selection(text="blank")))
     assert after.draft.site is not None
     assert after.draft.site.erase == "blank"
     assert isinstance(choose_erase(after, Selection("blank")), Told)

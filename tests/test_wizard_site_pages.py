@@ -23,19 +23,9 @@ from installer.wizard.pages.site import make_site_page
 from installer.wizard.pages.welcome import make_welcome_page
 from installer.wizard.section_fields import Leaf, find_leaves
 from installer.wizard.sections import find_sections, set_leaf
+from tests.page_parts import find_fields, find_row, find_table, take_edit
 from tests.shelf_desk import ShelfDesk
-from tests.site_pages import (
-    SUBJECTS,
-    find_fields,
-    find_refusal,
-    find_row,
-    find_shown,
-    find_table,
-    follow,
-    press,
-    type_value,
-    view_of,
-)
+from tests.site_pages import SUBJECTS, find_refusal, find_shown, press, type_value, view_of
 from tests.wizard_events import ROLES
 from tests.wizard_views import HOSTILE, SITE
 
@@ -164,8 +154,8 @@ def test_a_role_that_is_dropped_in_is_asked_for_by_itself() -> None:
     }  # fmt: skip
     assert next(row.field.help for row in find_fields(page).rows) == "Copies of each object; at least 1; at most 9."
     assert find_refusal(view, "roles.tape", "roles.tape.replicas", "10") == "replicas is above 9; write 9 or less"
-    after = follow(view, type_value(view, "roles.tape", "roles.tape.replicas", "5"))
-    after = follow(after, type_value(after, "roles.tape", "roles.tape.level", "safe"))
+    after = take_edit(view, type_value(view, "roles.tape", "roles.tape.replicas", "5"))
+    after = take_edit(after, type_value(after, "roles.tape", "roles.tape.level", "safe"))
     assert find_shown(make_section_page(after, "roles.tape"))["roles.tape.level"] == ("safe", "typed")
     assert find_row(make_section_page(after, "roles"), "roles", "tape").cells[1] == "replicas 5, level safe"
     assert find_row(make_site_page(after, ""), "sections", "roles").cells[1] == "options set for tape"

@@ -9,7 +9,8 @@ from installer.wizard.page import Ask, Edited, Go, Lines, Page, Refused, Selecti
 from installer.wizard.pages.welcome import make_welcome_page
 from installer.wizard.view import Continuing
 from installer.wizard.wishes import OpenSite, SetKeyboard
-from tests.site_pages import find_table, follow, press, view_of
+from tests.page_parts import find_table, take_edit
+from tests.site_pages import press, view_of
 from tests.wizard_events import ROLES
 from tests.wizard_views import SITE
 
@@ -62,7 +63,7 @@ def test_welcome_lists_the_problems_of_the_opened_file() -> None:
     opened = [press(page, view, "enter", row.key, "problems") for row in rows]
     assert opened[:2] == [Go("section", "general"), Go("section", "networks.x")]
     assert opened[2] == Told("Did you mean nodes? Press x to take the key out, or write it right in the file.")
-    after = follow(view, press(page, view, "x", rows[2].key, "problems"))
+    after = take_edit(view, press(page, view, "x", rows[2].key, "problems"))
     assert "nonsense" not in after.draft.text
     assert isinstance(press(page, view, "x", rows[0].key, "problems"), Refused)
     assert "problems" not in [part.name for part in make_welcome_page(view_of(), "").parts]
@@ -78,5 +79,5 @@ def test_the_keyboard_is_set_here_and_for_every_node() -> None:
     outcome = ask.then(view, Selection(text="fr"))
     assert isinstance(outcome, Edited)
     assert outcome.wishes == (SetKeyboard("fr"),)
-    assert find_value(follow(view, outcome).draft, ("keyboard",)) == ("fr", "typed")
+    assert find_value(take_edit(view, outcome).draft, ("keyboard",)) == ("fr", "typed")
     assert isinstance(ask.then(view, Selection(text="")), Told)

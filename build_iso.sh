@@ -181,8 +181,9 @@ stage() {
         remove "$1"
         [ "$(free_mb)" -ge "$2" ] || refuse "$cache has $(free_mb) MB free; stage $1 needs $2 MB" "make room there"
         mkdir "$dir.partial"
-        # What a stage mounts is seen by nobody else and goes with it, and so do its processes and their shared memory.
-        run unshare --pid --mount-proc --kill-child sh -c 'mount -t tmpfs shm /dev/shm && exec "$@"' stage "${@:4}" "$dir.partial" >&2 || {
+        # What a stage mounts is seen by nobody else and goes with it, and so do its processes and their shared memory. The lock
+        # is kept from it: mmdebstrap names its files by number to a shell that knows only nine.
+        run unshare --pid --mount-proc --kill-child sh -c 'mount -t tmpfs shm /dev/shm && exec "$@"' stage "${@:4}" "$dir.partial" >&2 9>&- || {
             # What is above does not always say that.
             [ "$(free_mb)" -ge 32 ] || refuse "stage $1 failed: the disk with $cache is full" "make room there, and start this again"
             refuse "stage $1 failed" "What is above says why. When that is put right, start this again: it goes on with this stage."

@@ -24,6 +24,8 @@ Stages whose inputs did not change are taken from build/cache, so a build that w
   RACKSTRAP_MIRROR           package mirror (default: Debian's own)
   RACKSTRAP_SQUASHFS_LEVEL   zstd level of the image (default: 15; 3 is quicker)
   SOURCE_DATE_EPOCH          time that the files in the image carry, in seconds since 1970
+
+Exit code: 0 done, 1 problems in the site file, 2 it cannot be built and says why, 128 and the signal's number when stopped.
 TEXT
 }
 
@@ -74,6 +76,8 @@ trap 'stop 129 SIGHUP' HUP
 # Root's PATH may be a user's, without these.
 PATH=$PATH:/usr/sbin:/sbin
 top=$(dirname "$(realpath "$0")")
+# Mount options, xorriso and the hooks of mmdebstrap each take some of these for their own.
+[[ $top != *[[:space:]\'\":,=\\\$\`\;\&]* ]] || refuse "it cannot build in $top" "build in a folder without blanks, quotes and :,=\\\$\`;& in its path"
 what=iso out='' site='' serial=ttyS0,115200 version='' offline=''
 while [ $# -gt 0 ]; do
     case $1 in
@@ -216,6 +220,7 @@ else
     ID=$id SERIAL=$serial VERSION=$version stage iso 400 "$id" iso/stages/iso.sh "$base" "$initrd" "$admin" "$layer"
     # A copy, swapped in at once when it is whole: who changes an ISO must not change the cache.
     if [ -n "$site" ]; then
+        fresh=$folder/.${out##*/}.rackstrap # what that verb writes until it is whole
         run "$RACKSTRAP_PYTHON" -m installer.cli iso customize "$iso/rackstrap.iso" --site "$site" --out "$out" --force >&2 || leave $?
     else
         fresh=$out.new

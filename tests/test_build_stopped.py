@@ -102,6 +102,15 @@ def test_an_outdated_stage_goes_and_is_never_half_there_under_its_name(build: Sm
     assert {name.split("-")[0] for name in after - before} == {"layer", "iso"}
 
 
+@pytest.mark.parametrize("name", ["a blank", "it's", "a:colon", "a,comma", "a=b", "$HOME", "a`b", "a;b", "a&b", 'a"b', "a\\b"])
+def test_a_path_that_a_tool_would_read_otherwise_is_refused(build: SmallBuild, tmp_path: Path, name: str) -> None:
+    build.top = build.top.rename(tmp_path / name)
+    code, said = build.run()
+    assert code == 2
+    assert f"it cannot build in {tmp_path / name}\n" in said
+    assert not (build.top / "build").exists()
+
+
 def test_where_a_link_leads_counts_as_content(build: SmallBuild) -> None:
     link = build.top / "iso/live/unit"
     link.symlink_to("/dev/null")

@@ -74,7 +74,7 @@ def test_a_site_file_that_dhcp_names_late_is_offered(tmp_path: Path, monkeypatch
     monkeypatch.setattr("installer.wizard.around.LOOK_EVERY_S", 0.01)
     leases, sighted = tmp_path / "leases", Sighted(b"", "dhcp", "URL (named by DHCP)", "a.yaml", "doubt", lambda _: Part(b""))
     looks: list[tuple[Sighted, ...]] = [(), (sighted,)]
-    around = Around(leases, lambda: looks.pop(0))
+    around = Around(leases, lambda _: looks.pop(0))
     wait_for(lambda: len(looks) == 1)
     leases.mkdir()
     (leases / "2").write_text("OPTION_224=6874\n")

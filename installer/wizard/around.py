@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 OFFER: Final = "offer:"
 LEASES: Final = Path("/run/systemd/netif/leases")
 LOOK_EVERY_S: Final = 2.0
+WITHIN_S: Final = 3.0
+WITHIN_LATER_S: Final = 15.0  # a slow machine's first request takes longer, and what lies on it was offered by then
 
 
 class Around:
@@ -32,7 +34,7 @@ class Around:
     Offers are looked for again whenever a DHCP server has answered: the network comes later than the first page.
     """
 
-    def __init__(self, leases: Path = LEASES, look: Callable[[], tuple[Sighted | Wrong, ...]] | None = None) -> None:
+    def __init__(self, leases: Path = LEASES, look: Callable[[float], tuple[Sighted | Wrong, ...]] | None = None) -> None:
         self.offers: tuple[Sighted | Wrong, ...] = ()
         self.installed: tuple[Installation, ...] = ()
         self.number = 0
@@ -46,10 +48,11 @@ class Around:
         self.number += 1
         from installer.live.offers import find_offers
 
-        look, stamp = self._look or find_offers, None
+        look = self._look or (lambda within_s: find_offers(within_s=within_s))
+        stamp, within_s = None, WITHIN_S
         while True:
             if (now := find_stamp(self._leases)) != stamp:
-                stamp, offers = now, look()
+                stamp, offers, within_s = now, look(within_s), WITHIN_LATER_S
                 if offers != self.offers:
                     self.offers = offers
                     self.number += 1

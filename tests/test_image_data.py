@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.busybox_root import make_root, run_inside
 
 ROOT: Final = Path(__file__).parent.parent
 ISO: Final = ROOT / "iso"
@@ -25,25 +26,9 @@ CONTENT: Final = bytes(range(256)) * 4000
 
 def run_shell(script: str, tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `script` after sourcing the initramfs's functions, in a root that has nothing but busybox, as the initramfs."""
-    busybox = tmp_path / "bin/busybox"
-    if not busybox.exists():
-        busybox.parent.mkdir()
-        (tmp_path / "dev").mkdir()
-        (tmp_path / "dev/null").touch()
-        shutil.copy("/bin/busybox", busybox)
-        shutil.copy(FUNCTIONS, tmp_path)
-        for name in subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split():
-            if name != "busybox":
-                (tmp_path / "bin" / name).symlink_to("busybox")
-    whole = f'. /functions.sh\nsay() {{ echo "$*"; }}\n{script}'
-    return subprocess.run(
-        ["unshare", "--map-root-user", "chroot", tmp_path, "/bin/sh", "-c", whole],
-        env={"PATH": "/bin:/usr/sbin:/usr/bin:/sbin", **environment},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    if not (tmp_path / "bin/busybox").exists():
+        make_root(tmp_path, FUNCTIONS)
+    return run_inside(tmp_path, f'. /functions.sh\nsay() {{ echo "$*"; }}\n{script}', **environment)
 
 
 def ask(script: str, tmp_path: Path, **environment: str) -> str:

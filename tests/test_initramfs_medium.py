@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 import pytest
 
 from installer.live.lease import OPTION
+from tests.busybox_root import make_root, run_inside
 
 ISO: Final = Path(__file__).parent.parent / "iso"
 SCRIPTS: Final = (ISO / "initramfs/functions.sh", ISO / "initramfs/medium.sh")
@@ -24,28 +24,12 @@ umount() { echo "umount $*" >>/mounts; rm -rf "$1"/.disk; }
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev/null").touch()
-    shutil.copy("/bin/busybox", tmp_path / "bin/busybox")
-    for script in SCRIPTS:
-        shutil.copy(script, tmp_path)
-    names = subprocess.run(["/bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout.split()
-    for name in set(names) - {"busybox"}:
-        (tmp_path / "bin" / name).symlink_to("busybox")
-    return tmp_path
+    return make_root(tmp_path, *SCRIPTS)
 
 
 def ask(script: str, root: Path, **environment: str) -> str:
     whole = f'. /functions.sh\n. /medium.sh\nsay() {{ echo "$*"; }}\nrefuse() {{ echo "REFUSED $*"; exit 9; }}\n{script}'
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "chroot", root, "/bin/sh", "-c", whole],
-        env={"PATH": "/bin:/usr/sbin:/usr/bin:/sbin", **environment},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_inside(root, whole, **environment)
     assert done.stderr == ""
     return done.stdout.strip()
 

@@ -28,6 +28,7 @@ from installer.wizard.stages import STAGES
 from installer.wizard.view import Running, View
 from screens.app import RackstrapApp
 from tests.shelf_desk import ShelfDesk
+from tests.site_head import HEAD
 from tests.wizard_views import FOLDER, make_view
 
 PICTURES: Final = Path(__file__).parent.parent / "docs/screens"
@@ -38,17 +39,7 @@ LOOKING: Final = "looking"  # what the TUI says before its first page
 # Machines as nodes: (recording's serial, name). Others of the rack stay unnamed.
 # Serials of recorded machines, in the order of their names node1, node2, …; the others have none, or the serial of another.
 NODES: Final = ("BV0001", "SB0003", "BM0012", "FK0007", "OR0009", "SS0005")
-SITE: Final = """rackstrap: 1
-name: lab
-domain: lab.example
-access:
-  ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAFroTJnxFXeOCx6F/r5Loyq6sLLCI/SWhHafajcd5fa operator@desk]
-admin:
-  hostname: admin
-  address: 192.168.124.10
-  nics: [enp0s6]
-nodes:
-"""
+SITE: Final = HEAD + "  nics: [enp0s6]\nnodes:\n"
 _TEXT: Final = re.compile(r'(<text class="[^"]*") x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"([^>]*)>([^<]*)</text>')
 _FONT: Final = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 

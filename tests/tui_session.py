@@ -13,20 +13,12 @@ from typing import Any, Final
 from installer.engine.folders import claim_rehearsal
 from installer.lab.fleet_recordings import make_grown
 from installer.wizard.keeping import Keeper
+from tests.site_head import HEAD
 from tests.terminal import Terminal
 
 MACHINES: Final = Path(__file__).parent / "machines"
 COMMAND: Final = (sys.executable, "-m", "installer.cli", "tui")
-SITE: Final = """rackstrap: 1
-name: lab
-domain: lab.example
-access:
-  ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAFroTJnxFXeOCx6F/r5Loyq6sLLCI/SWhHafajcd5fa operator@desk]
-admin:
-  hostname: admin
-  address: 192.168.124.10
-erase: no
-"""
+SITE: Final = HEAD + "erase: no\n"
 
 
 class Report:

@@ -26,6 +26,7 @@ from installer.probe.parse import parse_recording
 from installer.wizard.draft import make_draft
 from installer.wizard.planning import Wanted, plan_own
 from installer.wizard.view import Continuing, Here, View
+from tests.site_head import HEAD
 from tests.wizard_events import NOW, PLACE, ROLES, make_deployment, make_discoveries, make_named, make_progress
 
 FOLDER: Final = Path(__file__).parent / "machines"
@@ -36,19 +37,11 @@ HOSTILE: Final = (
 )
 
 # What a person would have typed by now. The rules name four of the recorded machines; the others are found, and have no name.
-SITE: Final = """rackstrap: 1
-name: lab
-domain: lab.example
-access:
-  ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAFroTJnxFXeOCx6F/r5Loyq6sLLCI/SWhHafajcd5fa operator@desk]
-admin:
-  hostname: admin
-  address: 192.168.124.10
-nodes:
-  - {name: node1, match: {serial: BV0001}, roles: [base]}
-  - {name: node2, match: {serial: SB0003}, roles: [base]}
-  - {name: node3, match: {serial: BM0012}, roles: [base]}
-  - {name: node4, match: {serial: FK0007}, roles: [base]}
+SITE: Final = f"""{HEAD}nodes:
+  - {{name: node1, match: {{serial: BV0001}}, roles: [base]}}
+  - {{name: node2, match: {{serial: SB0003}}, roles: [base]}}
+  - {{name: node3, match: {{serial: BM0012}}, roles: [base]}}
+  - {{name: node4, match: {{serial: FK0007}}, roles: [base]}}
 """
 # A site with room for 1,000 nodes, whichever they are.
 FLEET_SITE: Final = """rackstrap: 1

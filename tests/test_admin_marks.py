@@ -19,6 +19,7 @@ from installer.admin.settle import Mark, find_devices
 from installer.admin.state import copy_state, find_paths, make_tar, unpack_state
 from installer.admin.where import FINISHED, STATE, WHERE, Who, render_where
 from installer.engine.journal import Journal
+from installer.keep.restore import SERVED
 from installer.model.events import Event, Happened
 from installer.model.orders import Layout, make_disk_guid
 from installer.model.problems import RackstrapError
@@ -73,9 +74,10 @@ def state(tmp_path: Path) -> Path:
         ("site.yaml", "rackstrap: 1\n", 0o600), ("tls/key.pem", SECRET, 0o600), ("known_hosts", "k\n", 0o644),
         ("run/leases", "l\n", 0o644), ("run/serve.log", "x\n", 0o600), ("apply.lock", "1\n", 0o600), ("tftp/a", "x", 0o644),
         ("secrets/bmc-10.0.0.1", SECRET, 0o600), ("wanted/site.yaml", "w\n", 0o600), ("tls/.key.pem.1", "x", 0o600),
+        *((served, "s\n", 0o644) for served in SERVED), ("tftp/grub/a", "x", 0o644),
     ):  # fmt: skip
         path = folder / name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(mode)
     (folder / "link").symlink_to("/etc/shadow")
@@ -215,7 +217,7 @@ def test_a_state_goes_with_its_modes_and_without_what_is_of_this_boot(state: Pat
         kept = {str(p.relative_to(target)): oct(p.stat().st_mode & 0o777) for p in target.rglob("*") if p.is_file()}
         assert kept == {
             "site.yaml": "0o600", "store.db": "0o600", "tls/key.pem": "0o600", "known_hosts": "0o644", "run/leases": "0o644",
-            "secrets/bmc-10.0.0.1": "0o600", "wanted/site.yaml": "0o600",
+            "secrets/bmc-10.0.0.1": "0o600", "wanted/site.yaml": "0o600", **dict.fromkeys(SERVED, "0o644"),
         }  # fmt: skip
         assert (target.stat().st_mode & 0o777, sorted(p.name for p in target.parent.iterdir())) == (0o700, ["rackstrap"])
         with Journal(target / "store.db") as journal:

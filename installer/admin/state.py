@@ -16,12 +16,18 @@ from installer.engine.folders import swap_folder
 from installer.keep.gather import STORE, copy_store
 from installer.model.problems import RackstrapError
 
-# Of this boot and these processes only, or made again at the next start: locks, sockets, logs, loaders.
+# Of this boot and these processes only: locks, sockets, logs.
 LEFT_OUT: Final = frozenset({
-    "apply.lock", "serve.lock", "install.lock", "network.lock", "network.json", "network.log", "tftp", "log",
+    "apply.lock", "serve.lock", "install.lock", "network.lock", "network.json", "network.log", "log",
     STORE, f"{STORE}-wal", f"{STORE}-shm", f"{STORE}-journal",
 })  # fmt: skip
-KEPT_OF_RUN: Final = frozenset({"leases", "wanted"})  # who has which address, and the site file that was started last
+# Of these folders only this: who has which address, the site file that was started last, and what the services are told. The
+# store has the steps that wrote the last as done: nothing would write them anew, and nothing would serve without them.
+KEPT_OF: Final = {
+    Path("run"): frozenset({"leases", "wanted", "dnsmasq.conf", "nginx.conf", "hosts"}),
+    Path("tftp"): frozenset({"grub"}),  # the loaders come from the image
+    Path("tftp/grub"): frozenset({"grub.cfg"}),
+}
 MOST_BYTES: Final = 192 * 2**20  # what an ESP of 256 MiB holds beside its loaders
 MOST_MEMBERS: Final = 20_000
 
@@ -36,8 +42,8 @@ def find_paths(state: Path) -> Iterator[str]:
 
 
 def _is_kept(here: Path, name: str) -> bool:
-    if here == Path("run"):
-        return name in KEPT_OF_RUN
+    if here in KEPT_OF:
+        return name in KEPT_OF[here]
     return not name.startswith(".") and (here != Path() or name not in LEFT_OUT)
 
 

@@ -17,6 +17,7 @@ from installer.model.problems import RackstrapError
 from tests.site_server import Certificates, Handler, Server, make_certificates, serve
 from tests.sought_site import ME, OTHER, SITE, UUID, fail, find, make_places, make_stick
 
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("tls"))

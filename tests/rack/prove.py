@@ -16,7 +16,8 @@ from typing import Final
 
 KEPT: Final = Path("build/prove.json")
 ONE_BY_ONE: Final = tuple(
-    f"tests/rack/test_{name}.py" for name in ("scenarios", "iso", "iso_scenarios", "iso_mirror", "iso_same", "iso_sights")
+    f"tests/rack/test_{name}.py"
+    for name in ("scenarios", "iso", "iso_scenarios", "iso_mirror", "iso_same", "iso_sights", "iso_live")
 )
 WHOLE: Final = ("tests/rack/test_main_job.py", "tests/rack/test_wizard.py")
 

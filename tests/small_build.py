@@ -58,7 +58,8 @@ class SmallBuild:
         for name in ("installer", "screens"):
             (self.top / name).mkdir()
             (self.top / name / "__init__.py").write_text('__version__ = "1.0"\n')
-        shutil.copy(ROOT / "build_iso.sh", self.top / "build_iso.sh")
+        for name in ("build_iso.sh", "iso/running.sh", "iso/tools.list"):
+            shutil.copy(ROOT / name, self.top / name)
         for words in (("init", "-q"), ("add", "build_iso.sh", "installer", "screens")):
             subprocess.run(["git", "-C", str(self.top), *words], check=True)
         self._path = f"{os.environ['PATH']}:{folder / 'tools'}"

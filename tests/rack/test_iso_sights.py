@@ -117,11 +117,18 @@ def go_on(made: IsoRack) -> None:
     say_since(began, "the first page, with the state taken back")
     console.press("g")
     console.wait_for(r"(?s)Deploy \d/\d.*c goes on", stretch(30))
-    console.press("c")
-    while "wait a moment, and try again" in console.settle(2):  # the disks are still being looked at
-        console.press("c")
+    press_when_planned(console, "c")
     made.wait_ssh(420, command=INSTALLED)
     say_since(began, "installed")
+
+
+def press_when_planned(console: Terminal, key: str) -> None:
+    """Again as long as the page answers that the plan is still being made."""
+    give_up_at = time.monotonic() + stretch(60)
+    console.press(key)
+    while "wait a moment, and try again" in console.settle(2):
+        assert time.monotonic() < give_up_at, console.text()
+        console.press(key)
 
 
 def check_login(made: IsoRack) -> None:
@@ -278,7 +285,7 @@ def answer_timezone(made: IsoRack) -> None:
     console.wait_for("Site 2/5", stretch(30))
     console.press("n")
     console.wait_for(r"(?s)Review 3/5.*OSEN", stretch(60))
-    console.press("i")
+    press_when_planned(console, "i")
     console.wait_for("> no ", stretch(30))
     console.press("y", "enter")
     console.wait_for("Deploy 4/5", stretch(60))

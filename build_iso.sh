@@ -78,7 +78,7 @@ fi
 missing=
 while read -r tool package; do
     [ "$tool" = '#' ] || [ -x "$(command -v "$tool")" ] || [[ " $missing " = *" $package "* ]] || missing="$missing $package"
-done <"$top/iso/tools.list"
+done <"$top/iso/tools.conf"
 export RACKSTRAP_PYTHON=$top/.venv/bin/python
 [ -x "$RACKSTRAP_PYTHON" ] || RACKSTRAP_PYTHON=python3
 "$RACKSTRAP_PYTHON" -c 'import pip' 2>/dev/null || missing="$missing python3-pip"

@@ -58,7 +58,7 @@ class SmallBuild:
         for name in ("installer", "screens"):
             (self.top / name).mkdir()
             (self.top / name / "__init__.py").write_text('__version__ = "1.0"\n')
-        for name in ("build_iso.sh", "iso/running.sh", "iso/tools.list"):
+        for name in ("build_iso.sh", "iso/running.sh", "iso/tools.conf"):
             shutil.copy(ROOT / name, self.top / name)
         for words in (("init", "-q"), ("add", "build_iso.sh", "installer", "screens")):
             subprocess.run(["git", "-C", str(self.top), *words], check=True)

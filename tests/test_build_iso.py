@@ -89,7 +89,7 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(tmp_path: P
     done = run("/bin/bash", ROOT / "build_iso.sh", PATH=str(tmp_path))
     assert done.returncode == 2
     # The others are found in /usr/sbin, which the PATH of a user who became root may lack.
-    missing = "mmdebstrap squashfs-tools cpio xz-utils dpkg mawk util-linux xorriso mtools"
+    missing = "mawk cpio dpkg util-linux mtools squashfs-tools mmdebstrap xorriso xz-utils"
     assert done.stderr.splitlines() == [
         f"build_iso.sh: these packages are missing: {missing}",
         f"  apt-get install {missing}",

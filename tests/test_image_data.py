@@ -52,7 +52,14 @@ def test_no_package_is_named_twice() -> None:
 
 
 def test_scripts_pass_shellcheck() -> None:
-    scripts = [ROOT / "build_iso.sh", FUNCTIONS, ISO / "initramfs/init", ISO / "initramfs/udhcpc", *ISO.glob("stages/*.sh")]
+    scripts = [
+        ROOT / "build_iso.sh",
+        ISO / "running.sh",
+        FUNCTIONS,
+        ISO / "initramfs/init",
+        ISO / "initramfs/udhcpc",
+        *ISO.glob("stages/*.sh"),
+    ]
     done = subprocess.run(["shellcheck", *map(str, scripts)], check=False, capture_output=True, text=True)
     assert done.stdout == ""
 

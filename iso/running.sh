@@ -11,18 +11,15 @@ refuse() {
 
 # What is started here ends with this script, however that ends, and a signal is heard while it runs.
 run() {
-    local code=0
     setpriv --pdeathsig KILL "$@" &
-    child=$!
-    wait "$child" || code=$?
-    child=
-    return "$code"
+    wait $!
 }
 
 # stop CODE NAME: a signal came.
 stop() {
     trap '' INT TERM HUP
-    [ -z "$child" ] || { kill -KILL "$child" && wait "$child"; } 2>/dev/null || true
+    # The shell's own list has also what was started this very moment.
+    { jobs -p | xargs -r kill -KILL && wait; } 2>/dev/null || true
     told=1
     printf 'build_iso.sh: stopped by %s. Started again, it goes on with the stage that it was in.\n' "$2" >&2
     exit "$1"
@@ -40,7 +37,7 @@ finish() {
     [ "$1" = 0 ] || [ -n "$told" ] || refuse "it could not go on: something ended with code $1" "What is above says why."
 }
 
-told='' child='' fresh=''
+told='' fresh=''
 trap 'finish $?' EXIT
 trap 'stop 130 SIGINT' INT
 trap 'stop 143 SIGTERM' TERM

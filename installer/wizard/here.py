@@ -20,12 +20,14 @@ from installer.network.change import read_network
 from installer.network.state import NetworkState
 from installer.probe import FORMAT, sysfs
 from installer.probe.commands import run_command
+from installer.probe.nics import parse_nics
 from installer.probe.parse import parse_recording
 from installer.probe.settled import wait_settled
 
 LOOK_EVERY_S: Final = 2.0
 REST: Final = 4  # times as long as a look took: a slow machine has other things to do than being looked at
 LONGEST_REST_S: Final = 5.0
+RENAMED_WITHIN_S: Final = 1.0  # a port that udev renames is nowhere for a moment: one that is gone is looked for again
 TOOL_TIMEOUT_S: Final = 5.0
 MOST_MANIFEST_BYTES: Final = 2**20
 HOST_KEY: Final = Path("/etc/ssh/ssh_host_ed25519_key.pub")
@@ -42,7 +44,12 @@ class Prober:
     kernel tells of another, because superblocks and health may take seconds, and for ever on a disk that dies.
     """
 
-    def __init__(self, state: Path, record: Callable[[], Recording] | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        record: Callable[[], Recording] | None = None,
+        read_links: Callable[[Recording], Recording] | None = None,
+    ) -> None:
         self._state: Final = state
         self.machine = NOBODY
         self.network = NetworkState()
@@ -50,6 +57,7 @@ class Prober:
         self.is_reading = True
         self.number = 0
         self._record: Final = record or make_whole_recording
+        self._read_links: Final = read_links or make_quick_recording
         self._recording: Recording = make_first_recording()
         self._changing: Final = threading.Lock()
         self._end: Final = threading.Event()
@@ -75,7 +83,10 @@ class Prober:
 
     def _look_at_links(self) -> None:
         base = self._recording
-        quick = make_quick_recording(base)
+        known = {nic.mac for nic in self.machine.nics}
+        quick = self._read_links(base)
+        if known - find_macs(quick) and not self._end.wait(RENAMED_WITHIN_S):
+            quick = self._read_links(base)
         if base is self._recording:  # else the disks were read meanwhile
             self._take(quick)
 
@@ -129,6 +140,14 @@ class Prober:
             if volumes != self.volumes:
                 self.volumes = volumes
                 self.number += 1
+
+
+def find_macs(recording: Recording) -> set[str]:
+    """The MACs of its ports; none where it was read while something vanished."""
+    try:
+        return {nic.mac for nic in parse_nics(recording)}
+    except ValueError:
+        return set()
 
 
 def make_whole_recording() -> Recording:

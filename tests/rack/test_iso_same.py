@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from tests.rack.iso_rack import (
     INSTALLED,
+    SERVES,
     IsoRack,
     customize,
     is_done,
@@ -96,7 +97,7 @@ def tell_given(folder: Path, iso: Path, site: Mapping[str, Any]) -> dict[str, An
     with iso_rack(folder, own, [machine, make_node(bmc="none")]) as made:
         made.power("on")
         made.wait_ssh(420, command=INSTALLED)
-        made.wait_ssh(120, command=f"test -e {APPLIED}")
+        made.wait_ssh(120, command=f"test -e {APPLIED} && {SERVES}")  # earlier it would find nothing to start from, and stay so
         made.power("on", "m1")
         made.wait_node(is_done, 600)
         return find_rack(made)

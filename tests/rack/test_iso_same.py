@@ -38,7 +38,8 @@ ASKED: Final = {
 }
 # What every installation makes anew: ids and keys at random, the boot that it was made in, and what holds one of these.
 FRESH: Final = frozenset({
-    "./fstab", "./machine-id", "./ssh/ssh_host_ed25519_key", "./ssh/ssh_host_ed25519_key.pub",
+    "./fstab", "./machine-id",
+    *(f"./ssh/ssh_host_{kind}_key{end}" for kind in ("ecdsa", "ed25519") for end in ("", ".pub")),
     *(f"./rackstrap/{name}" for name in ("admin.json", "agent.crt", "agent.key", "esps", "node.json")),
 })  # fmt: skip
 

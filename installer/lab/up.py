@@ -96,7 +96,8 @@ def _run_machine(setup: Setup, number: int) -> None:
     disks = _make_disks(setup, machine)
     if machine.firmware != "bios" and (setup.is_fresh or not (folder / "vars.fd").exists()):
         shutil.copyfile(qemu.VARS[machine.firmware], folder / "vars.fd")
-    (folder / "spcr.bin").write_bytes(qemu.render_spcr())
+    if "ttyS1" in machine.consoles:
+        (folder / "spcr.bin").write_bytes(qemu.render_spcr())
     port = VM_PORT + number if machine.bmc else 0
     taps = netns.make_taps(rack, number)
     log = home.console_log(machine.name)

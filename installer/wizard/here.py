@@ -20,7 +20,6 @@ from installer.network.change import read_network
 from installer.network.state import NetworkState
 from installer.probe import FORMAT, sysfs
 from installer.probe.commands import run_command
-from installer.probe.nics import parse_nics
 from installer.probe.parse import parse_recording
 from installer.probe.settled import wait_settled
 
@@ -62,7 +61,7 @@ class Prober:
         self._changing: Final = threading.Lock()
         self._end: Final = threading.Event()
         self._again: Final = threading.Event()
-        self._take(self._recording)
+        self._take(parse_machine(self._recording))
         self.look_at_network()
         for run in (self._run_links, self._run_disks):
             threading.Thread(target=run, name="prober", daemon=True).start()
@@ -84,11 +83,11 @@ class Prober:
     def _look_at_links(self) -> None:
         base = self._recording
         known = {nic.mac for nic in self.machine.nics}
-        quick = self._read_links(base)
-        if known - find_macs(quick) and not self._end.wait(RENAMED_WITHIN_S):
-            quick = self._read_links(base)
+        machine = parse_machine(self._read_links(base))
+        if (machine is None or known - {nic.mac for nic in machine.nics}) and not self._end.wait(RENAMED_WITHIN_S):
+            machine = parse_machine(self._read_links(base))
         if base is self._recording:  # else the disks were read meanwhile
-            self._take(quick)
+            self._take(machine)
 
     def _run_links(self) -> None:
         while not self._end.is_set():
@@ -107,17 +106,13 @@ class Prober:
                 known = sysfs.list_block_names()
                 self._set_volumes(find_volumes())
                 self._recording = self._record()
-                self._take(self._recording)
+                self._take(parse_machine(self._recording))
                 self._end_reading()
             self._end.wait(LOOK_EVERY_S)
 
-    def _take(self, recording: Recording) -> None:
-        try:
-            machine = parse_recording(recording)
-        except ValueError:  # a device vanished half-way: the next look tells
-            return
+    def _take(self, machine: Machine | None) -> None:
         with self._changing:
-            if machine != self.machine:
+            if machine is not None and machine != self.machine:
                 self.machine = machine
                 self.number += 1
 
@@ -142,12 +137,12 @@ class Prober:
                 self.number += 1
 
 
-def find_macs(recording: Recording) -> set[str]:
-    """The MACs of its ports; none where it was read while something vanished."""
+def parse_machine(recording: Recording) -> Machine | None:
+    """The machine of a recording; None where a device vanished while it was read: the next look tells."""
     try:
-        return {nic.mac for nic in parse_nics(recording)}
+        return parse_recording(recording)
     except ValueError:
-        return set()
+        return None
 
 
 def make_whole_recording() -> Recording:
